@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# hvnest: the front door. "make" alone says what there is.
+
+TOP	:= $(CURDIR)
+RIG	:= tools/testing/rig/rig
+MODULES	:= tools/build/modules
+
+# Every message of a step goes to stderr as it happens; only a result (the
+# table, KTAP) goes to stdout.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo 'hvnest: KVM inside a Hyper-V VM, fast and correct'
+	@echo
+	@echo '  make run               boot the nested machine on an emulated CPU and print'
+	@echo '                         what one L2 exit costs, stock KVM and ours side by side'
+	@echo '  make check             run every test; KTAP'
+	@echo '  make modules [KVER=]   build kvm.ko, kvm-intel.ko, kvm-amd.ko for a stock kernel'
+	@echo '  make install [KVER=]   install them for that kernel (root)'
+	@echo '  make check-versions    build against the oldest and the newest kernel in apt'
+	@echo '  make style             checkpatch, sparse, W=1, compilers, shellcheck'
+	@echo '  make clean             remove build/'
+	@echo
+	@echo '  KVER=6.12.x+...        a kernel whose headers are installed; default: the running'
+	@echo '                         kernel, or else that of the installed kernel source'
+	@echo '  DEPS=skip              install no packages, say which are missing'
+	@echo '  RIG=kvm                /dev/kvm with VMX in place of the emulated CPU (untried)'
+
+.PHONY: deps
+deps:
+	@tools/build/deps
+
+# The machine that run and check share: the rig's kernel, our modules for it, and
+# the programs that L1 runs.
+.PHONY: rig
+rig: deps
+	@$(RIG) kernel
+	@$(MODULES) --kernel-dir build/rig/kernel
+	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests
+
+.PHONY: run
+run: rig
+	@$(RIG) bench
+
+.PHONY: check
+check: rig
+	@$(MODULES)
+	@tools/testing/check
+
+.PHONY: modules
+modules: deps
+	@$(MODULES) $(KVER)
+
+.PHONY: install
+install: modules
+	@tools/build/install $(KVER)
+
+.PHONY: check-versions
+check-versions: deps
+	@tools/build/check-versions
+
+.PHONY: style
+style:
+	@tools/build/deps style
+	@tools/build/style
+
+.PHONY: clean
+clean:
+	rm -rf build

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of enlightenments in debugfs: hvnest/status, one line each, of
+ * three columns that tabs separate: name, state, reason ("-" for none).
+ *
+ * The rows are written while the module loads and are constant afterwards, so
+ * the file needs no lock.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "status.h"
+
+static const char * const feature_names[] = {
+	[EVMCS_FEATURE_EVMCS]		= "evmcs",
+	[EVMCS_FEATURE_MSR_BITMAP]	= "msr-bitmap",
+	[EVMCS_FEATURE_PERF_GLOBAL_CTRL] = "perf-global-ctrl",
+	[EVMCS_FEATURE_DIRECT_FLUSH]	= "direct-flush",
+	[EVMCS_FEATURE_GPA_FLUSH]	= "gpa-flush",
+};
+
+static_assert(ARRAY_SIZE(feature_names) == EVMCS_NR_FEATURES);
+
+static const char * const state_names[] = {
+	[EVMCS_ABSENT]	= "absent",
+	[EVMCS_REFUSED]	= "refused",
+	[EVMCS_OFF]	= "off",
+	[EVMCS_IN_USE]	= "in-use",
+};
+
+static struct {
+	enum evmcs_state state;
+	char reason[96];
+} features[EVMCS_NR_FEATURES];
+
+static struct dentry *debugfs_dir;
+
+/**
+ * evmcs_status_set() - record how far an enlightenment has come
+ * @feature: the row
+ * @state:   its state
+ * @reason:  why, for people: printf format; NULL or "" for nothing to add
+ *
+ * Context: while the module loads, by one thread, before
+ * evmcs_status_register().
+ */
+void evmcs_status_set(enum evmcs_feature feature, enum evmcs_state state,
+		      const char *reason, ...)
+{
+	va_list args;
+
+	features[feature].state = state;
+	va_start(args, reason);
+	vscnprintf(features[feature].reason, sizeof(features[feature].reason),
+		   reason ?: "", args);
+	va_end(args);
+}
+
+static int status_show(struct seq_file *out, void *unused)
+{
+	int i;
+
+	for (i = 0; i < EVMCS_NR_FEATURES; i++)
+		seq_printf(out, "%s\t%s\t%s\n", feature_names[i],
+			   state_names[features[i].state],
+			   features[i].reason[0] ? features[i].reason : "-");
+	return 0;
+}
+
+DEFINE_SHOW_ATTRIBUTE(status);
+
+/**
+ * evmcs_status_register() - show the table in debugfs
+ *
+ * Without debugfs the table is not shown; nothing else depends on it.
+ *
+ * Context: may sleep; the last step of loading the module, after which nothing
+ * fails.
+ */
+void evmcs_status_register(void)
+{
+	debugfs_dir = debugfs_create_dir("hvnest", NULL);
+	debugfs_create_file("status", 0444, debugfs_dir, NULL, &status_fops);
+}
+
+/**
+ * evmcs_status_unregister() - take the table out of debugfs
+ *
+ * Context: may sleep; while the module is unloaded. Waits for readers.
+ */
+void evmcs_status_unregister(void)
+{
+	debugfs_remove(debugfs_dir);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is in use and what is not, and why: one row an enlightenment.
+ */
+#ifndef HVNEST_EVMCS_STATUS_H
+#define HVNEST_EVMCS_STATUS_H
+
+#include <linux/compiler_attributes.h>
+
+#include "discovery.h"
+
+enum evmcs_feature {
+	EVMCS_FEATURE_EVMCS,
+	EVMCS_FEATURE_MSR_BITMAP,
+	EVMCS_FEATURE_PERF_GLOBAL_CTRL,
+	EVMCS_FEATURE_DIRECT_FLUSH,
+	EVMCS_FEATURE_GPA_FLUSH,
+	EVMCS_NR_FEATURES,
+};
+
+__printf(3, 4)
+void evmcs_status_set(enum evmcs_feature feature, enum evmcs_state state,
+		      const char *reason, ...);
+void evmcs_status_register(void);
+void evmcs_status_unregister(void);
+
+#endif /* HVNEST_EVMCS_STATUS_H */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The part of an enlightened VMCS that has no VMCS encoding: who the vCPU is
+ * for L0, and which enlightenments it uses (TLFS, HV_VMX_ENLIGHTENED_VMCS:
+ * EnlightenmentsControl, VpId, VmId, PartitionAssistPage).
+ *
+ * L0 needs the identity to find the vCPUs that a direct flush hypercall of L2
+ * names, so it must be right from the first entry on, and L0 reads it only when
+ * its clean field group says so.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+
+#include "../../hyperv.h"
+#include "../../kvm_onhyperv.h"
+
+#include "activate.h"
+#include "vcpu.h"
+
+/*
+ * VmId: unique among the VMs of this L1 and nothing else. 0 is no VM. 64 bits
+ * do not wrap. Not a pointer: L0 has no business with our addresses.
+ */
+static u64 vm_id(struct kvm *kvm)
+{
+	static atomic64_t last;
+	u64 *id = &to_kvm_vmx(kvm)->evmcs_vm_id;
+	u64 fresh;
+
+	if (READ_ONCE(*id))
+		return READ_ONCE(*id);
+
+	/* vCPUs of one VM may be created side by side: the first one's wins. */
+	fresh = atomic64_inc_return(&last);
+	return cmpxchg64(id, 0, fresh) ?: fresh;
+}
+
+/**
+ * evmcs_vcpu_create() - prepare the vCPU's own eVMCS
+ * @vmx: the vCPU, with vmcs01 allocated, zeroed and VMCLEARed
+ *
+ * The MSR bitmap enlightenment is for vmcs01 alone: the bitmap of a guest's
+ * guest is merged anew on its entries, and nobody tracks what changed in it.
+ *
+ * Context: may sleep; nobody else sees the vCPU yet.
+ */
+void evmcs_vcpu_create(struct vcpu_vmx *vmx)
+{
+	struct hv_enlightened_vmcs *evmcs = (void *)vmx->vmcs01.vmcs;
+
+	if (!kvm_is_using_evmcs())
+		return;
+
+	evmcs->hv_enlightenments_control.msr_bitmap = evmcs_has_msr_bitmap();
+	evmcs->hv_vm_id = vm_id(vmx->vcpu.kvm);
+	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL | EVMCS_MSR_BITMAP);
+}
+
+/*
+ * VpId is the VP index that L2 sees. The VMM may set it by an ioctl on the vCPU
+ * until it first runs; every such ioctl ends in a put, and the next run begins
+ * with a load, so this is where a change is seen and the run itself need not
+ * look.
+ */
+void __evmcs_vcpu_load(struct vcpu_vmx *vmx)
+{
+	struct hv_enlightened_vmcs *evmcs = (void *)vmx->loaded_vmcs->vmcs;
+	u32 vp_id = kvm_hv_get_vpindex(&vmx->vcpu);
+	u64 id = vm_id(vmx->vcpu.kvm);
+
+	if (evmcs->hv_vp_id == vp_id && evmcs->hv_vm_id == id)
+		return;
+
+	evmcs->hv_vp_id = vp_id;
+	evmcs->hv_vm_id = id;
+	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL);
+}
+
+/**
+ * evmcs_enable_l2_tlb_flush() - let L0 serve the TLB flush hypercalls of L2
+ * @vcpu: the vCPU whose VMM asked for it (KVM_CAP_HYPERV_DIRECT_TLBFLUSH)
+ *
+ * Sets up vmcs01, whichever VMCS is loaded: the hypercalls of a guest's guest
+ * are not L0's to serve. The partition assist page is one a VM; KVM frees it
+ * with the VM.
+ *
+ * Context: may sleep; the vCPU's mutex is held and it is loaded.
+ * Return: 0 or -ENOMEM.
+ */
+int evmcs_enable_l2_tlb_flush(struct kvm_vcpu *vcpu)
+{
+	struct hv_enlightened_vmcs *evmcs = (void *)to_vmx(vcpu)->vmcs01.vmcs;
+	static DEFINE_MUTEX(assist_page_lock);
+	hpa_t page;
+
+	/* Two vCPUs of a VM may come at once and must share a page. */
+	mutex_lock(&assist_page_lock);
+	page = hv_get_partition_assist_page(vcpu);
+	mutex_unlock(&assist_page_lock);
+	if (page == INVALID_PAGE)
+		return -ENOMEM;
+
+	evmcs->partition_assist_page = page;
+	evmcs->hv_vp_id = kvm_hv_get_vpindex(vcpu);
+	evmcs->hv_enlightenments_control.nested_flush_hypercall = 1;
+	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL);
+	return 0;
+}

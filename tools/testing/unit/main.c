@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * unit: runs every host test of the nested half's pure logic.
+ *
+ * usage: unit TLFS_TABLE
+ */
+#include <stdio.h>
+
+#include "unit.h"
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: unit TLFS_TABLE\n");
+		return KTAP_EXIT_ERROR;
+	}
+
+	ktap_plan(FIELDS_CASES + CLEAN_FIELDS_CASES + DISCOVERY_CASES);
+	test_fields(argv[1]);
+	test_clean_fields();
+	test_discovery();
+	return ktap_exit();
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host tests: each file has one suite, and says how many cases it has.
+ */
+#ifndef HVNEST_UNIT_H
+#define HVNEST_UNIT_H
+
+#include "ktap.h"
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+#define FIELDS_CASES		6
+#define CLEAN_FIELDS_CASES	8
+#define DISCOVERY_CASES		14
+
+void test_fields(const char *tlfs);
+void test_clean_fields(void);
+void test_discovery(void);
+
+#endif /* HVNEST_UNIT_H */
