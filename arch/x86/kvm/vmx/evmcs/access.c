@@ -74,14 +74,12 @@ void evmcs_write_variable(unsigned long field, u64 value)
  */
 void evmcs_load(u64 phys_addr)
 {
-	struct hv_vp_assist_page *assist = hv_get_vp_assist_page(smp_processor_id());
-	struct hv_enlightened_vmcs *evmcs = evmcs_current();
+	int cpu = smp_processor_id();
+	struct hv_vp_assist_page *assist = hv_get_vp_assist_page(cpu);
 
-	if (WARN_ONCE(!assist, "no VP assist page on CPU %d\n", smp_processor_id()))
+	if (WARN_ONCE(!assist, "no VP assist page on CPU %d\n", cpu))
 		return;
 
-	assist->nested_control.features.directhypercall =
-		evmcs->hv_enlightenments_control.nested_flush_hypercall;
 	assist->current_nested_vmcs = phys_addr;
 	assist->enlighten_vmentry = 1;
 }

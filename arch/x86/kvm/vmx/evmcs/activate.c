@@ -224,7 +224,7 @@ bool evmcs_cpu_usable(int cpu)
 	error = rdmsrl_safe(HV_X64_MSR_VP_ASSIST_PAGE, &value);
 	problem = assist_page_problem(cpu, error, value);
 	if (problem)
-		pr_err("CPU %d %s, KVM needs it for enlightened VMCS: the CPU stays offline for KVM\n",
+		pr_err("CPU %d %s: KVM uses Enlightened VMCS and cannot run on it\n",
 		       cpu, problem);
 	return !problem;
 }

@@ -59,16 +59,21 @@ void evmcs_vcpu_create(struct vcpu_vmx *vmx)
 }
 
 /*
- * VpId is the VP index that L2 sees. The VMM may set it by an ioctl on the vCPU
- * until it first runs; every such ioctl ends in a put, and the next run begins
- * with a load, so this is where a change is seen and the run itself need not
- * look.
+ * VpId is the VP index that L2 sees. Only an ioctl on the vCPU changes it, or
+ * turns direct flush on; each ends in a put and the next run begins with a
+ * load. So this is where a change is seen, and the run itself need not look.
  */
 void __evmcs_vcpu_load(struct vcpu_vmx *vmx)
 {
+	struct hv_vp_assist_page *assist = hv_get_vp_assist_page(smp_processor_id());
 	struct hv_enlightened_vmcs *evmcs = (void *)vmx->loaded_vmcs->vmcs;
 	u32 vp_id = kvm_hv_get_vpindex(&vmx->vcpu);
 	u64 id = vm_id(vmx->vcpu.kvm);
+
+	/* One bit a VP: it follows the vCPU that is loaded. */
+	if (assist)
+		assist->nested_control.features.directhypercall =
+			evmcs->hv_enlightenments_control.nested_flush_hypercall;
 
 	if (evmcs->hv_vp_id == vp_id && evmcs->hv_vm_id == id)
 		return;
@@ -103,7 +108,6 @@ int evmcs_enable_l2_tlb_flush(struct kvm_vcpu *vcpu)
 		return -ENOMEM;
 
 	evmcs->partition_assist_page = page;
-	evmcs->hv_vp_id = kvm_hv_get_vpindex(vcpu);
 	evmcs->hv_enlightenments_control.nested_flush_hypercall = 1;
 	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL);
 	return 0;
