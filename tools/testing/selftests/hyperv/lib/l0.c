@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* l0.c: see l0.h. */
+#include "l0.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define CHANNEL		"/dev/ttyS1"
+#define ANSWER_MS	3000
+
+static int channel = -1;
+
+static void send_line(const char *line)
+{
+	size_t len = strlen(line);
+
+	while (len) {
+		ssize_t n = write(channel, line, len);
+
+		if (n < 0)
+			ktap_bail("write to L0 on %s: %s", CHANNEL, strerror(errno));
+		line += n;
+		len -= n;
+	}
+}
+
+/* Reads one line without its line end; false when L0 stays silent. */
+static bool receive_line(char *line, size_t size)
+{
+	struct pollfd input = { .fd = channel, .events = POLLIN };
+	size_t len = 0;
+
+	for (;;) {
+		char c;
+
+		if (poll(&input, 1, ANSWER_MS) != 1 || read(channel, &c, 1) != 1)
+			return false;
+		if (c == '\n')
+			break;
+		if (c != '\r' && len < size - 1)
+			line[len++] = c;
+	}
+	line[len] = '\0';
+	return true;
+}
+
+static void expect_line(char *line, size_t size)
+{
+	if (!receive_line(line, size))
+		ktap_bail("L0 did not answer on %s within %d ms", CHANNEL, ANSWER_MS);
+}
+
+bool l0_open(const char **why)
+{
+	struct l0_counts ignored;
+	struct termios tio;
+	char line[64];
+
+	if (channel >= 0)
+		return true;
+	channel = open(CHANNEL, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (channel < 0) {
+		*why = "no control channel to L0: " CHANNEL " cannot be opened";
+		return false;
+	}
+	/* A port without hardware opens, but has no attributes. */
+	if (tcgetattr(channel, &tio)) {
+		*why = "no control channel to L0: " CHANNEL " has no hardware";
+		goto absent;
+	}
+	cfmakeraw(&tio);
+	cfsetspeed(&tio, B115200);
+	if (tcsetattr(channel, TCSANOW, &tio) || tcflush(channel, TCIOFLUSH))
+		ktap_bail("%s: %s", CHANNEL, strerror(errno));
+
+	send_line("count start\n");
+	if (!receive_line(line, sizeof(line)) || strcmp(line, "ok")) {
+		*why = "no control channel to L0: nobody answers on " CHANNEL;
+		goto absent;
+	}
+	l0_count_stop("hello", &ignored);
+	return true;
+absent:
+	close(channel);
+	channel = -1;
+	return false;
+}
+
+void l0_count_start(void)
+{
+	char line[64];
+
+	send_line("count start\n");
+	expect_line(line, sizeof(line));
+	if (strcmp(line, "ok"))
+		ktap_bail("L0 answered \"%s\" to \"count start\"", line);
+}
+
+void l0_count_stop(const char *name, struct l0_counts *counts)
+{
+	unsigned long long hits, total = 0;
+	unsigned int rows, reason;
+	char line[64];
+
+	memset(counts, 0, sizeof(*counts));
+	snprintf(line, sizeof(line), "count stop %s\n", name);
+	send_line(line);
+	expect_line(line, sizeof(line));
+	if (sscanf(line, "ok %u", &rows) != 1)
+		ktap_bail("L0 answered \"%s\" to \"count stop\"", line);
+	while (rows--) {
+		expect_line(line, sizeof(line));
+		if (sscanf(line, "%u %llu", &reason, &hits) != 2 || reason >= L0_REASONS)
+			ktap_bail("L0 counted \"%s\"; expected a reason and its hits", line);
+		counts->hits[reason] += hits;
+		total += hits;
+	}
+	/* The request itself makes exits: none means that nobody counted. */
+	if (!total)
+		ktap_bail("L0 answers, but counts no exits");
+}
+
+const char *l0_reason_name(unsigned int reason)
+{
+	static const char *const name[L0_REASONS] = {
+		[0] = "EXCEPTION_NMI", [1] = "EXTERNAL_INTERRUPT", [2] = "TRIPLE_FAULT",
+		[3] = "INIT", [4] = "SIPI", [7] = "INTERRUPT_WINDOW", [8] = "NMI_WINDOW",
+		[9] = "TASK_SWITCH", [L0_CPUID] = "CPUID", [12] = "HLT", [13] = "INVD",
+		[14] = "INVLPG", [15] = "RDPMC", [16] = "RDTSC", [18] = "VMCALL",
+		[19] = "VMCLEAR", [20] = "VMLAUNCH", [21] = "VMPTRLD", [22] = "VMPTRST",
+		[23] = "VMREAD", [L0_VMRESUME] = "VMRESUME", [25] = "VMWRITE",
+		[26] = "VMXOFF", [27] = "VMXON", [28] = "CR_ACCESS", [29] = "DR_ACCESS",
+		[30] = "IO_INSTRUCTION", [L0_MSR_READ] = "MSR_READ",
+		[L0_MSR_WRITE] = "MSR_WRITE", [33] = "INVALID_GUEST_STATE",
+		[34] = "MSR_LOAD_FAIL", [36] = "MWAIT", [37] = "MONITOR_TRAP_FLAG",
+		[39] = "MONITOR", [40] = "PAUSE", [41] = "MACHINE_CHECK",
+		[43] = "TPR_BELOW_THRESHOLD", [44] = "APIC_ACCESS", [45] = "VIRTUALIZED_EOI",
+		[46] = "GDTR_IDTR", [47] = "LDTR_TR", [48] = "EPT_VIOLATION",
+		[49] = "EPT_MISCONFIG", [50] = "INVEPT", [51] = "RDTSCP",
+		[52] = "PREEMPTION_TIMER", [53] = "INVVPID", [54] = "WBINVD",
+		[55] = "XSETBV", [56] = "APIC_WRITE", [57] = "RDRAND", [58] = "INVPCID",
+		[59] = "VMFUNC", [61] = "RDSEED", [62] = "PML_FULL", [63] = "XSAVES",
+		[64] = "XRSTORS",
+	};
+	static char number[16];
+
+	if (reason < L0_REASONS && name[reason])
+		return name[reason];
+	snprintf(number, sizeof(number), "REASON_%u", reason);
+	return number;
+}

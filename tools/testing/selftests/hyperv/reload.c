@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * reload: kvm_intel is unloaded and loaded with the enlightened VMCS off and on.
+ *
+ *	reload [DIR]		DIR holds irqbypass.ko, kvm.ko, kvm-intel.ko (/mods)
+ *
+ * Proved: the modules unload and load again in either mode; the parameter and the
+ * line in the kernel's log agree with the mode; L2 runs after each load, and after
+ * a change of the mode in both directions.
+ *
+ * Broken by: a VP assist page that still names an eVMCS when the module goes (a
+ * plain VMCS then fails to launch), or state that is not made again at the second
+ * load. Leaves the modules loaded with their default parameters. KVM must not be
+ * in use.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/cpuid_loop.h"
+#include "lib/evmcs.h"
+#include "lib/ktap.h"
+
+#define LOG_LINE	"Using Hyper-V Enlightened VMCS"
+#define EXITS		50
+
+/* klogctl() commands, see syslog(2). */
+#define LOG_READ_ALL	3
+#define LOG_SIZE	10
+
+static const bool modes[] = { false, true, false, false, true, true };
+
+#define MODES	(sizeof(modes) / sizeof(modes[0]))
+
+static void load(const char *dir, const char *module, const char *parameters)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir, module);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		ktap_bail("%s: %s", path, strerror(errno));
+	if (syscall(SYS_finit_module, fd, parameters, 0) && errno != EEXIST)
+		ktap_bail("load of %s with \"%s\": %s", path, parameters, strerror(errno));
+	close(fd);
+}
+
+static void unload(const char *module)
+{
+	/* A VM that was just closed may hold the module a moment longer. */
+	for (int tries = 0; syscall(SYS_delete_module, module, O_NONBLOCK); tries++) {
+		if (errno == ENOENT)
+			return;
+		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EBUSY)
+			ktap_bail("unload of %s: %s", module, strerror(errno));
+		if (tries == 100)
+			ktap_bail("unload of %s: still in use", module);
+		usleep(1000);
+	}
+}
+
+static void load_all(const char *dir, const char *parameters)
+{
+	load(dir, "irqbypass", "");
+	load(dir, "kvm", "");
+	load(dir, "kvm-intel", parameters);
+}
+
+static void unload_all(void)
+{
+	unload("kvm_intel");
+	unload("kvm");
+}
+
+/* How often the log says that the enlightened VMCS is used. */
+static unsigned int log_lines(void)
+{
+	int size = klogctl(LOG_SIZE, NULL, 0);
+	unsigned int lines = 0;
+	char *log;
+
+	if (size < 0)
+		ktap_bail("the kernel's log cannot be read: %s", strerror(errno));
+	log = malloc(size + 1);
+	if (!log)
+		ktap_bail("no memory for the kernel's log");
+	size = klogctl(LOG_READ_ALL, log, size);
+	if (size < 0)
+		ktap_bail("the kernel's log cannot be read: %s", strerror(errno));
+	log[size] = '\0';
+	for (char *at = log; (at = strstr(at, LOG_LINE)); at++)
+		lines++;
+	free(log);
+	return lines;
+}
+
+static void check_mode(const char *dir, bool on)
+{
+	bool expected = on && evmcs_advertised();
+	unsigned int before, lines;
+	bool ok = true;
+
+	unload_all();
+	before = log_lines();
+	load_all(dir, on ? "enlightened_vmcs=1" : "enlightened_vmcs=0");
+	lines = log_lines() - before;
+	if (evmcs_parameter() != expected || evmcs_in_use() != expected) {
+		ktap_diag("parameter %d, in use %d, expected %d", evmcs_parameter(),
+			  evmcs_in_use(), expected);
+		ok = false;
+	}
+	if (lines != expected) {
+		ktap_diag("the log says \"%s\" %u times, expected %u", LOG_LINE, lines, expected);
+		ok = false;
+	}
+	cpuid_loop(EXITS);
+	ktap_ok(ok, "loaded with enlightened_vmcs=%d, L2 runs", on);
+}
+
+int main(int argc, char **argv)
+{
+	const char *dir = argc > 1 ? argv[1] : "/mods";
+
+	ktap_plan(MODES);
+	if (access(dir, R_OK)) {
+		ktap_skip_rest("no modules in %s; name their directory", dir);
+		return ktap_exit();
+	}
+	ktap_diag("enlightened VMCS: %sadvertised", evmcs_advertised() ? "" : "not ");
+	for (unsigned int i = 0; i < MODES; i++)
+		check_mode(dir, modes[i]);
+	unload_all();
+	load_all(dir, "");
+	return ktap_exit();
+}
