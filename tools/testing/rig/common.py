@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every part of the rig shares: where things are, how to fail, how to say."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[2]
+BUILD = TOP / "build"
+RIG = BUILD / "rig"
+KERNEL = RIG / "kernel"
+MODULES = BUILD / "modules"
+SELFTESTS = BUILD / "selftests"
+RESULTS = BUILD / "results"
+
+
+class CannotRun(Exception):
+    """Something is missing or broken before a test could run; the text says what to do."""
+
+
+def say(text: str) -> None:
+    print(f"rig: {text}", file=sys.stderr, flush=True)
+
+
+def output_of(command: Sequence[str | Path]) -> str:
+    """Run a short command and return what it prints."""
+    try:
+        done = subprocess.run(command, check=True, text=True, capture_output=True)
+    except FileNotFoundError as err:
+        raise CannotRun(f"{command[0]}: not installed; run 'make deps'") from err
+    except subprocess.CalledProcessError as err:
+        words = " ".join(map(str, command))
+        raise CannotRun(f"'{words}' failed:\n{err.stderr.strip()}") from err
+    return done.stdout.strip()
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Keep two rigs from writing the same generated files at once."""
+    RIG.mkdir(parents=True, exist_ok=True)
+    with (RIG / f".{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

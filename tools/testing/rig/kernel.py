@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels of the rig: its own small one, and Debian's cloud kernel as an L1."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import BUILD, HERE, KERNEL, RIG, TOP, CannotRun, lock, output_of, say
+
+FRAGMENT = HERE / "kernel.config"
+LOG = RIG / "kernel.log"
+FILES_BUILT = 1850  # about; only for the progress line
+PROGRESS_SECONDS = 20
+KVM_MODULES = ("irqbypass", "kvm", "kvm-intel")
+KVM_PATHS = ("virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-intel")
+CLOUD_MODULES = ("virtio_mmio", *KVM_MODULES)  # virtio_mmio: built into the rig's kernel
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel that L1 can boot, with the modules that came with it and L1 loads."""
+
+    release: str
+    vmlinux: Path  # an ELF file that QEMU enters through PVH
+    modules: dict[str, Path]
+
+
+def source() -> Path:
+    """The kernel source that everything is built from."""
+    if "HVNEST_SRC" in os.environ:
+        return Path(os.environ["HVNEST_SRC"]).resolve()
+    return Path(output_of([TOP / "tools/build/unpack"]))
+
+
+def version_of(tree: Path) -> str:
+    head = (tree / "Makefile").read_text().split("NAME", 1)[0]
+    return ".".join(re.findall(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", head, re.M))
+
+
+def _fingerprint(tree: Path) -> str:
+    """Changes whenever the kernel must be built anew."""
+    makefile = tree / "Makefile"
+    digest = hashlib.sha256(FRAGMENT.read_bytes())
+    digest.update(f"{tree} {makefile.stat().st_mtime_ns} {output_of(['gcc', '--version'])}".encode())
+    return digest.hexdigest()
+
+
+def _environment() -> dict[str, str]:
+    """Two builds of one source give the same bytes, and clones share ccache's objects."""
+    return os.environ | {
+        "KBUILD_BUILD_TIMESTAMP": "@0",
+        "KBUILD_BUILD_USER": "rig",
+        "KBUILD_BUILD_HOST": "hvnest",
+        "CCACHE_BASEDIR": str(TOP),
+        "CCACHE_NOHASHDIR": "1",
+        "CCACHE_DEPEND": "1",
+    }
+
+
+def _failed(what: str) -> CannotRun:
+    last = "\n".join(LOG.read_text(errors="replace").splitlines()[-15:])
+    return CannotRun(f"{what}; the last lines of {LOG}:\n{last}")
+
+
+def _configure(make: list[str], env: dict[str, str]) -> None:
+    """tinyconfig, then our fragment; every line of the fragment must survive."""
+    config = KERNEL / ".config"
+    with LOG.open("w") as log:
+        for target in ("tinyconfig", "olddefconfig"):
+            if subprocess.run([*make, target], stdout=log, stderr=log, env=env).returncode:
+                raise _failed(f"make {target} failed")
+            if target == "tinyconfig":
+                with config.open("a") as file:
+                    file.write(FRAGMENT.read_text())
+    result = set(config.read_text().splitlines())
+    for line in FRAGMENT.read_text().splitlines():
+        name, _, value = line.partition("=")
+        if not line.startswith("CONFIG_"):
+            continue
+        lost = line not in result if value != "n" else any(r.startswith(f"{name}=") for r in result)
+        if lost:
+            raise CannotRun(f"{FRAGMENT}: this kernel does not accept '{line}'")
+
+
+def _compile(make: list[str], env: dict[str, str], release: str) -> None:
+    begin = shown = time.monotonic()
+    count = 0
+    with LOG.open("a") as log:
+        process = subprocess.Popen(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        assert process.stdout
+        for line in process.stdout:
+            log.write(line)
+            count += re.match(r"  [A-Z]+ +\S", line) is not None
+            now = time.monotonic()
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                say(f"kernel {release}: {count} of about {max(count, FILES_BUILT)} files, {now - begin:.0f} s")
+        code = process.wait()
+    if code:
+        raise _failed("the kernel did not build")
+    say(f"kernel {release}: built, {count} files, {time.monotonic() - begin:.0f} s")
+
+
+def build() -> Kernel:
+    """The rig's own kernel; built when its fragment, its source or the compiler changed."""
+    tree = source()
+    release = f"{version_of(tree)}-rig"
+    stamp = RIG / "kernel.stamp"
+    fingerprint = _fingerprint(tree)
+    with lock("kernel"):
+        if not stamp.exists() or stamp.read_text() != fingerprint:
+            stamp.unlink(missing_ok=True)
+            KERNEL.mkdir(parents=True, exist_ok=True)
+            compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
+            make = ["nice", "make", "-C", str(tree), f"O={KERNEL}", f"-j{os.cpu_count()}", f"CC={compiler}"]
+            say(f"kernel {release}: building it in {KERNEL.relative_to(TOP)} from {tree}")
+            _configure(make, _environment())
+            _compile(make, _environment(), release)
+            stamp.write_text(fingerprint)
+    return Kernel(
+        release,
+        KERNEL / "arch/x86/boot/compressed/vmlinux.bin",
+        dict(zip(KVM_MODULES, (KERNEL / f"{path}.ko" for path in KVM_PATHS))),
+    )
+
+
+def bzimage() -> Path:
+    return KERNEL / "arch/x86/boot/bzImage"
+
+
+def cloud() -> Kernel:
+    """Debian's stock cloud kernel of the source's version; the installed one, else fetched."""
+    tree = source()
+    version = version_of(tree)
+    names = output_of(["apt-cache", "pkgnames", f"linux-image-{version}+"]).splitlines()
+    packages = [name for name in names if name.endswith("-cloud-amd64")]
+    if not packages:
+        raise CannotRun(f"apt lists no cloud kernel of version {version}; run 'apt-get update'")
+    release = packages[0].removeprefix("linux-image-")
+    with lock("cloud"):
+        root = Path("/")
+        if not (root / "boot" / f"vmlinuz-{release}").exists():
+            root = BUILD / f"cloud-{release}"
+            _fetch(packages[0], root)
+        prepared = RIG / f"cloud-{release}"
+        if not (prepared / "vmlinux").exists():
+            _prepare(tree, root, release, prepared)
+    return Kernel(release, prepared / "vmlinux", {name: prepared / f"{name}.ko" for name in CLOUD_MODULES})
+
+
+def _fetch(package: str, root: Path) -> None:
+    """Download a package and unpack it below build/; nothing is installed."""
+    if (root / "boot").exists():
+        return
+    say(f"downloading {package}")
+    with tempfile.TemporaryDirectory(dir=RIG) as work:
+        try:
+            subprocess.run(["apt-get", "-qq", "download", package], cwd=work, check=True)
+            (deb,) = Path(work).glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", deb, Path(work) / "root"], check=True)
+        except subprocess.CalledProcessError as err:
+            raise CannotRun(f"cannot fetch {package}; run 'apt-get update' and try again") from err
+        (Path(work) / "root").rename(root)
+
+
+def _prepare(tree: Path, root: Path, release: str, prepared: Path) -> None:
+    """Unpack on the host what would be slow to unpack in the emulator."""
+    prepared.mkdir(parents=True, exist_ok=True)
+    found = {path.name.split(".")[0]: path for path in (root / "lib/modules" / release).rglob("*.ko*")}
+    for name in CLOUD_MODULES:
+        packed = found[name]
+        plain = prepared / f"{name}.ko"
+        if packed.suffix == ".xz":
+            plain.write_bytes(subprocess.run(["xz", "-dc", packed], check=True, capture_output=True).stdout)
+        else:
+            shutil.copyfile(packed, plain)
+    image = subprocess.run(
+        [tree / "scripts/extract-vmlinux", root / "boot" / f"vmlinuz-{release}"], check=True, capture_output=True
+    )
+    partial = prepared / "vmlinux.partial"
+    partial.write_bytes(image.stdout)
+    partial.rename(prepared / "vmlinux")

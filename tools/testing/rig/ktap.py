@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Turn the outcome of a scenario into KTAP: what L1 printed, and what we check in it."""
+
+import re
+from dataclasses import dataclass, field
+
+from session import Outcome
+
+LAST_LINES = 30
+KTAP_LINE = re.compile(r"\s*(KTAP version|TAP version|1\.\.\d+|(not )?ok \d+|#|Bail out!)")
+# A kernel that says one of these has failed, whatever its tests say.
+KERNEL_PROBLEM = r"Kernel panic|BUG: |kernel BUG at|Oops: |WARNING: CPU: |general protection fault"
+SKIPPED = 4  # exit code of a kselftest that did not run
+
+
+@dataclass
+class Command:
+    """What one command of a scenario printed in L1."""
+
+    words: str
+    lines: list[str] = field(default_factory=list)
+    status: int | None = None
+
+
+def commands(console: list[str]) -> list[Command]:
+    """Cut L1's console into the commands that ran."""
+    found: list[Command] = []
+    for line in console:
+        if line.startswith("@l1 run "):
+            found.append(Command(line.removeprefix("@l1 run ")))
+        elif line.startswith("@l1 status ") and found:
+            found[-1].status = int(line.removeprefix("@l1 status "))
+        elif found and found[-1].status is None:
+            found[-1].lines.append(line)
+    return found
+
+
+class Report:
+    """The subtests of one scenario."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.count = 0
+        self.passed = True
+
+    def result(self, ok: bool, name: str, skip: str = "") -> None:
+        self.count += 1
+        self.passed &= ok
+        # '#' would start a directive
+        name = name.replace("#", "")
+        self.lines.append(f"{'ok' if ok else 'not ok'} {self.count} {name}{f' # SKIP {skip}' if skip else ''}")
+
+    def note(self, lines: list[str]) -> None:
+        self.lines += [f"# {line}" for line in lines]
+
+    def command(self, command: Command) -> None:
+        for line in command.lines:
+            self.lines.append(f"    {line}" if KTAP_LINE.match(line) else f"    # {line}")
+        skip = command.status == SKIPPED
+        self.result(skip or command.status == 0, command.words, "the test says why" if skip else "")
+
+
+def report(outcome: Outcome) -> Report:
+    """Check everything that the scenario's row asks for."""
+    scenario, result = outcome.scenario, Report()
+    ran = commands(outcome.console)
+    for command in ran:
+        if command.status is not None:
+            result.command(command)
+    wanted = scenario.expect_failure
+    if wanted:
+        result.result(outcome.failure == wanted, f"the rig reports {wanted}")
+    else:
+        result.result(not outcome.failure, "L1 runs to its end")
+        problems = [
+            line
+            for line in outcome.console
+            if re.search(KERNEL_PROBLEM, line) and not (scenario.allow and re.search(scenario.allow, line))
+        ]
+        result.result(not problems, "no kernel in L1 or L2 complains")
+    if outcome.failure:
+        result.note([f"{outcome.failure}: {outcome.explanation}"])
+    for pattern in scenario.expect:
+        result.result(any(re.search(pattern, line) for line in outcome.console), f"expect {pattern}")
+    for pattern in scenario.refuse:
+        result.result(not any(re.search(pattern, line) for line in outcome.console), f"refuse {pattern}")
+    if not result.passed:
+        result.note([f"the last lines of L1's console; all of it is in {outcome.log}:", *outcome.console[-LAST_LINES:]])
+    return result
+
+
+def render(number: int, outcome: Outcome) -> tuple[bool, str]:
+    """The KTAP of one scenario as a top-level test."""
+    result = report(outcome)
+    name = outcome.scenario.name
+    head = [f"# Subtest: {name}", "KTAP version 1", f"1..{result.count}"]
+    body = [f"    {line}" for line in head + result.lines]
+    verdict = "ok" if result.passed else "not ok"
+    return result.passed, "\n".join([*body, f"# {name}: {outcome.seconds:.1f} s", f"{verdict} {number} {name}"])
