@@ -43,5 +43,9 @@ def lock(name: str) -> Iterator[None]:
     """Keep two rigs from writing the same generated files at once."""
     RIG.mkdir(parents=True, exist_ok=True)
     with (RIG / f".{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another rig that prepares the {name}")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

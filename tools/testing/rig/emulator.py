@@ -143,8 +143,9 @@ class Kvm(Machine):
         return "kvm"
 
     def command(self, initrd: Path, memory: int, orders: str) -> list[str]:
-        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            raise CannotRun("RIG=kvm needs /dev/kvm; leave RIG away to use the emulator")
+        usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
+        if not usable or " vmx " not in Path("/proc/cpuinfo").read_text():
+            raise CannotRun("RIG=kvm needs /dev/kvm and a CPU with VMX; leave RIG away to use the emulator")
         return (
             ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
             + ["-M", "pc,accel=kvm", "-cpu", "host,+vmx", "-m", str(memory)]

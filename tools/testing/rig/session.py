@@ -15,7 +15,7 @@ from scenarios import Scenario
 
 L0_BOOT_SECONDS = 120  # until L0's init answers
 L0_STEP_SECONDS = 60  # for what L0 does between two L1s, and to end one on request
-RUNS_KEPT = 12
+RUNS_KEPT = 20
 
 
 @dataclass
@@ -126,7 +126,6 @@ def _new_directory() -> Path:
     """A directory for this run; the oldest runs make room."""
     runs = RIG / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    old = sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)
-    for path in old[:-RUNS_KEPT]:
+    for path in sorted(runs.iterdir())[:-RUNS_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=time.strftime("%m%d-%H%M%S-"), dir=runs))
