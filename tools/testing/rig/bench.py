@@ -28,6 +28,8 @@ SAVED = {
     "VMPTRLD": "L1 no longer traps to switch the VMCS",
     "INVEPT": "L1 no longer traps to flush EPT translations",
 }
+# Less than so many L0 exits an L2 exit may be what is left of timers and first touches
+RESOLUTION = 0.02
 # "Not above stock": the emulator's own noise
 TICKS_TOLERANCE = 0.01
 TICKS_SLACK = 50
@@ -59,8 +61,8 @@ def _figures(outcome: Outcome) -> tuple[int, Figures]:
         hits[exits] = {reason: min(best.get(reason, 0), counts.get(reason, 0)) for reason in best | counts}
     few, many = min(hits), max(hits)
     between = {reason: hits[many][reason] - hits[few].get(reason, 0) for reason in sorted(hits[many])}
-    # What is left of them is below 1/200 of an exit: no part of its cost
-    l0_exits = {reason: round(n / (many - few), 2) for reason, n in between.items() if abs(n) * 200 > many - few}
+    per_exit = {reason: n / (many - few) for reason, n in between.items()}
+    l0_exits = {reason: round(value, 2) for reason, value in per_exit.items() if value >= RESOLUTION}
     return many, Figures(outcome.scenario.flavour, ticks[many], None, round(sum(l0_exits.values()), 2), l0_exits)
 
 

@@ -55,7 +55,7 @@ class Report:
 
     def command(self, command: Command) -> None:
         for line in command.lines:
-            self.lines.append(f"    {line}" if KTAP_LINE.match(line) else f"    # {line}")
+            self.lines.append(f"  {line}" if KTAP_LINE.match(line) else f"  # {line}")
         skip = command.status == SKIPPED
         self.result(skip or command.status == 0, command.words, "the test says why" if skip else "")
 
@@ -94,6 +94,6 @@ def render(number: int, outcome: Outcome) -> tuple[bool, str]:
     result = report(outcome)
     name = outcome.scenario.name
     head = [f"# Subtest: {name}", "KTAP version 1", f"1..{result.count}"]
-    body = [f"    {line}" for line in head + result.lines]
+    body = [f"  {line}" for line in head + result.lines]
     verdict = "ok" if result.passed else "not ok"
     return result.passed, "\n".join([*body, f"# {name}: {outcome.seconds:.1f} s", f"{verdict} {number} {name}"])
