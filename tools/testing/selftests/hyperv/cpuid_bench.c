@@ -39,7 +39,7 @@
 
 #define DEFAULT_EXITS	4000
 #define SHORT		10
-#define REPEATS		2
+#define REPEATS		3
 
 static uint64_t fastest_run(uint32_t exits)
 {
