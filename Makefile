@@ -33,12 +33,13 @@ help:
 deps:
 	@tools/build/deps
 
-# The machine that run and check share: the rig's kernel, our modules for it, and
-# the programs that L1 runs.
+# The machine that run and check share: the rig's kernel, our modules for it, the
+# KVM of a strict L0, and the programs that L1 runs.
 .PHONY: rig
 rig: deps
 	@$(RIG) kernel
 	@$(MODULES) --kernel-dir build/rig/kernel
+	@$(MODULES) --kernel-dir build/rig/kernel --part tools/testing/rig/l0 --out build/rig/l0
 	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests
 
 .PHONY: run

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults of L0, made on request. Without a request nothing differs from the
+ * kernel's own KVM.
+ *
+ * A line written to /sys/kernel/debug/l0/faults adds a fault:
+ *
+ *	cpuid LEAF REG CLEAR SET	L1 reads REG (eax..edx) of the leaf as
+ *					(value & ~CLEAR) | SET
+ *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU
+ *					raises #GP, or has no effect
+ *	hypercall CODE FIRST LAST	L1's FIRST to LAST such hypercall returns
+ *					HV_STATUS_INVALID_HYPERCALL_CODE
+ *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
+ *					VMCS fails, of those that have all bits of
+ *					CONTROLS in its enlightenments control
+ *	clear				removes all faults
+ *
+ * Numbers are decimal or, with 0x, hexadecimal. LAST 0 means for ever. Reading the
+ * file shows each line with the number of times that it struck.
+ *
+ * The faults are those of every guest of L0: the rig runs one L1 at a time.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "faults.h"
+
+#define MAX_FAULTS	16
+#define MAX_LINE	80
+
+enum fault_kind { FAULT_CPUID, FAULT_WRMSR, FAULT_HYPERCALL, FAULT_ENTRY };
+
+/**
+ * struct fault - one line of the file
+ * @line:   as it was written
+ * @kind:   its first word
+ * @what:   leaf, MSR, hypercall code, or enlightenments control
+ * @reg:    cpuid: 0 (EAX) to 3 (EDX)
+ * @clear:  cpuid: bits that read as 0
+ * @set:    cpuid: bits that read as 1
+ * @cpu:    wrmsr: L1's CPU
+ * @ignore: wrmsr: no #GP
+ * @first:  hypercall, entry: the first use that fails, counted from 1
+ * @last:   the last one, or 0
+ * @uses:   uses seen so far
+ * @hits:   how often the fault struck
+ */
+struct fault {
+	char line[MAX_LINE];
+	enum fault_kind kind;
+	u32 what;
+	unsigned int reg;
+	u32 clear;
+	u32 set;
+	int cpu;
+	bool ignore;
+	u64 first;
+	u64 last;
+	atomic64_t uses;
+	atomic64_t hits;
+};
+
+/*
+ * A fault is written before nr_faults covers it, and none goes away while a guest
+ * runs: readers need no lock.
+ */
+static struct fault faults[MAX_FAULTS];
+static unsigned int nr_faults;
+static DEFINE_MUTEX(faults_lock);
+
+struct dentry *l0_debugfs;
+EXPORT_SYMBOL_GPL(l0_debugfs);
+
+#define for_each_fault(fault, k)					\
+	for (struct fault *fault = faults,				\
+	     *end = faults + smp_load_acquire(&nr_faults);		\
+	     fault < end; fault++)					\
+		if (fault->kind != (k)) {				\
+		} else
+
+static bool strikes(struct fault *fault)
+{
+	u64 use = atomic64_inc_return(&fault->uses);
+
+	if (use < fault->first || (fault->last && use > fault->last))
+		return false;
+	atomic64_inc(&fault->hits);
+	return true;
+}
+
+/**
+ * l0_fault_cpuid() - change what L1 reads
+ * @leaf: CPUID leaf
+ * @eax:  its registers, as L1 would see them; likewise the others
+ * @ebx:  see @eax
+ * @ecx:  see @eax
+ * @edx:  see @eax
+ *
+ * Context: any.
+ */
+void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	u32 *regs[] = { eax, ebx, ecx, edx };
+
+	for_each_fault(fault, FAULT_CPUID) {
+		u32 *reg = regs[fault->reg];
+
+		if (fault->what != leaf)
+			continue;
+		*reg = (*reg & ~fault->clear) | fault->set;
+		atomic64_inc(&fault->hits);
+	}
+}
+
+/**
+ * l0_fault_wrmsr() - does L1's write to a synthetic MSR go wrong?
+ * @vcpu:   L1's CPU
+ * @msr:    index
+ * @result: what the write returns then: 1 raises #GP, 0 does nothing
+ *
+ * Context: any.
+ */
+bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result)
+{
+	for_each_fault(fault, FAULT_WRMSR) {
+		if (fault->what != msr || fault->cpu != vcpu->vcpu_id)
+			continue;
+		atomic64_inc(&fault->hits);
+		*result = !fault->ignore;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * l0_fault_hypercall() - does L0 refuse this hypercall?
+ * @code: call code
+ *
+ * Context: any.
+ */
+bool l0_fault_hypercall(u16 code)
+{
+	for_each_fault(fault, FAULT_HYPERCALL) {
+		if (fault->what == code && strikes(fault))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * l0_fault_entry() - does L0 refuse this VM entry?
+ * @controls: enlightenments control of the eVMCS
+ *
+ * Context: any.
+ */
+bool l0_fault_entry(u32 controls)
+{
+	for_each_fault(fault, FAULT_ENTRY) {
+		if ((controls & fault->what) == fault->what && strikes(fault))
+			return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_GPL(l0_fault_entry);
+
+static bool parse_cpuid(struct fault *fault, const char *args)
+{
+	static const char * const names[] = { "eax", "ebx", "ecx", "edx" };
+	char reg[4];
+	int index;
+
+	if (sscanf(args, "%i %3s %i %i", &fault->what, reg, &fault->clear,
+		   &fault->set) != 4)
+		return false;
+	index = match_string(names, ARRAY_SIZE(names), reg);
+	fault->reg = index;
+	fault->kind = FAULT_CPUID;
+	return index >= 0;
+}
+
+static bool parse_wrmsr(struct fault *fault, const char *args)
+{
+	char how[8];
+
+	if (sscanf(args, "%i %i %7s", &fault->what, &fault->cpu, how) != 3)
+		return false;
+	fault->ignore = !strcmp(how, "ignore");
+	fault->kind = FAULT_WRMSR;
+	return fault->ignore || !strcmp(how, "fault");
+}
+
+static bool parse_uses(struct fault *fault, const char *args, enum fault_kind kind)
+{
+	fault->kind = kind;
+	return sscanf(args, "%i %llu %llu", &fault->what, &fault->first,
+		      &fault->last) == 3 && fault->first;
+}
+
+static bool parse(struct fault *fault, const char *line)
+{
+	strscpy(fault->line, line, sizeof(fault->line));
+	if (str_has_prefix(line, "cpuid "))
+		return parse_cpuid(fault, line + strlen("cpuid "));
+	if (str_has_prefix(line, "wrmsr "))
+		return parse_wrmsr(fault, line + strlen("wrmsr "));
+	if (str_has_prefix(line, "hypercall "))
+		return parse_uses(fault, line + strlen("hypercall "), FAULT_HYPERCALL);
+	if (str_has_prefix(line, "entry "))
+		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
+	return false;
+}
+
+static int add(const char *line)
+{
+	struct fault *fault;
+
+	if (!strcmp(line, "clear")) {
+		WRITE_ONCE(nr_faults, 0);
+		return 0;
+	}
+	if (nr_faults == MAX_FAULTS)
+		return -ENOSPC;
+	fault = &faults[nr_faults];
+	memset(fault, 0, sizeof(*fault));
+	if (!parse(fault, line)) {
+		pr_err("l0: not a fault: %s\n", line);
+		return -EINVAL;
+	}
+	smp_store_release(&nr_faults, nr_faults + 1);
+	return 0;
+}
+
+static ssize_t faults_write(struct file *file, const char __user *text,
+			    size_t size, loff_t *pos)
+{
+	char line[MAX_LINE];
+	int error;
+
+	if (size >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, text, size))
+		return -EFAULT;
+	line[size] = '\0';
+	mutex_lock(&faults_lock);
+	error = add(strim(line));
+	mutex_unlock(&faults_lock);
+	return error ?: size;
+}
+
+static int faults_show(struct seq_file *m, void *unused)
+{
+	unsigned int i;
+
+	mutex_lock(&faults_lock);
+	for (i = 0; i < nr_faults; i++)
+		seq_printf(m, "%llu %s\n", atomic64_read(&faults[i].hits),
+			   faults[i].line);
+	mutex_unlock(&faults_lock);
+	return 0;
+}
+
+static int faults_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, faults_show, NULL);
+}
+
+static const struct file_operations faults_fops = {
+	.owner = THIS_MODULE,
+	.open = faults_open,
+	.read = seq_read,
+	.write = faults_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+void l0_faults_init(void)
+{
+	l0_debugfs = debugfs_create_dir("l0", NULL);
+	debugfs_create_file("faults", 0600, l0_debugfs, NULL, &faults_fops);
+}
+
+void l0_faults_exit(void)
+{
+	debugfs_remove_recursive(l0_debugfs);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Faults of L0, made on request: what a Hyper-V that lies or lacks something
+ * looks like to L1. See faults.c for the requests.
+ */
+#ifndef HVNEST_L0_FAULTS_H
+#define HVNEST_L0_FAULTS_H
+
+#include <linux/kvm_host.h>
+
+/* /sys/kernel/debug/l0 */
+extern struct dentry *l0_debugfs;
+
+void l0_faults_init(void);
+void l0_faults_exit(void);
+
+void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result);
+bool l0_fault_hypercall(u16 code);
+bool l0_fault_entry(u32 controls);
+
+#endif /* HVNEST_L0_FAULTS_H */

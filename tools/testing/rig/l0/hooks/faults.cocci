@@ -1,0 +1,73 @@
+// Where KVM answers its guest as Hyper-V: CPUID, synthetic MSRs, hypercalls.
+//
+// in: arch/x86/kvm/cpuid.c arch/x86/kvm/hyperv.c arch/x86/kvm/x86.c
+// rule: cpuid 1
+// rule: wrmsr 1
+// rule: hypercall 1
+// rule: init 1
+// rule: exit 1
+// rule: header 3
+
+@cpuid@
+position p;
+@@
+kvm_cpuid(...)
+{
+	<...
++	l0_fault_cpuid(orig_function, eax, ebx, ecx, edx);
+	trace_kvm_cpuid@p(...);
+	...>
+}
+
+@wrmsr@
+identifier vcpu, msr, data, host, hv;
+position p;
+@@
+kvm_hv_set_msr_common(struct kvm_vcpu *vcpu, u32 msr, u64 data, bool host)
+{
+	struct kvm_hv *hv = to_kvm_hv@p(vcpu->kvm);
++	int result;
++
++	if (!host && l0_fault_wrmsr(vcpu, msr, &result))
++		return result;
+	...
+}
+
+@hypercall@
+position p;
+@@
+kvm_hv_hypercall(...)
+{
+	...
+	trace_kvm_hv_hypercall@p(...);
++	if (l0_fault_hypercall(hc.code)) {
++		ret = HV_STATUS_INVALID_HYPERCALL_CODE;
++		goto hypercall_complete;
++	}
+	...
+}
+
+@init@
+position p;
+@@
+kvm_x86_init(...)
+{
++	l0_faults_init();
+	kvm_init_xstate_sizes@p();
+	...
+}
+
+@exit@
+position p;
+@@
+kvm_x86_exit@p(...)
+{
++	l0_faults_exit();
+	...
+}
+
+@header@
+position p;
+@@
+#include "xen.h"@p
++ #include "l0/faults.h"
