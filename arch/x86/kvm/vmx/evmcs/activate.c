@@ -3,10 +3,11 @@
  * Discovery, the VP assist pages and the teardown.
  *
  * A host can offer something that then does not work, so each step is checked
- * where it is taken: CPUID up to its maximum leaf, and the VP assist page of
- * each CPU by reading its MSR back (the kernel sets its own pointer to the page
- * even when the write to the MSR faulted). Whatever fails: one line that says
- * so, and KVM runs on plain VMCSs.
+ * where it is taken: CPUID up to its maximum leaf, the VP assist page of each CPU
+ * by reading its MSR back (the kernel sets its own pointer to the page even when
+ * the write to the MSR faulted), and the entry itself by trying one (probe.c).
+ * Whatever fails: one line that says so, and KVM runs on plain VMCSs, or without
+ * the enlightenment that failed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -20,13 +21,21 @@
 
 #include "access.h"
 #include "activate.h"
+#include "probe.h"
 #include "status.h"
 #include "vcpu.h"
 
 DEFINE_STATIC_KEY_FALSE(__kvm_is_using_evmcs);
 
+/* Bits of EnlightenmentsControl */
+#define CONTROL_DIRECT_FLUSH	BIT(0)
+#define CONTROL_MSR_BITMAP	BIT(1)
+
 /* What CPUID said, read once while the module loads. */
 static struct evmcs_host host __ro_after_init;
+
+/* Enlightenments that are offered and that L0 refused to enter with. */
+static u32 refused_controls __ro_after_init;
 
 static void __init read_host(void)
 {
@@ -43,14 +52,20 @@ static void __init read_host(void)
 	}
 }
 
+static bool offers(u32 nested_eax)
+{
+	return evmcs_nested_eax(&host) & nested_eax;
+}
+
 /**
- * evmcs_has_msr_bitmap() - does L0 offer the enlightened MSR bitmap?
+ * evmcs_has_msr_bitmap() - can the enlightened MSR bitmap be used?
  *
  * Context: any, once the module has loaded.
  */
 bool evmcs_has_msr_bitmap(void)
 {
-	return evmcs_nested_eax(&host) & EVMCS_NESTED_MSR_BITMAP;
+	return offers(EVMCS_NESTED_MSR_BITMAP) &&
+	       !(refused_controls & CONTROL_MSR_BITMAP);
 }
 
 /**
@@ -109,19 +124,32 @@ static const char * __init all_assist_pages_problem(int *culprit)
 	return problem;
 }
 
+/* Each option is tried by itself, so that one does not cost L1 the other. */
+static void __init probe_option(const char *name, u32 offer, u32 control)
+{
+	int cpu;
+
+	if (!offers(offer) || evmcs_probe(control, &cpu))
+		return;
+	refused_controls |= control;
+	pr_info("Enlightened VMCS without %s: Hyper-V offers it, but refuses to enter with it on CPU %d\n",
+		name, cpu);
+}
+
 /* The enlightenments that live and die with eVMCS. */
 static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 {
 	const struct {
 		enum evmcs_feature feature;
 		bool offered;
+		u32 control;
 		const char *note;
 	} dependents[] = {
-		{ EVMCS_FEATURE_MSR_BITMAP, evmcs_has_msr_bitmap(), "" },
-		{ EVMCS_FEATURE_PERF_GLOBAL_CTRL, evmcs_has_perf_global_ctrl(), "" },
-		{ EVMCS_FEATURE_DIRECT_FLUSH,
-		  evmcs_nested_eax(&host) & EVMCS_NESTED_DIRECT_FLUSH,
-		  "for each vCPU whose VMM asks for it" },
+		{ EVMCS_FEATURE_MSR_BITMAP, offers(EVMCS_NESTED_MSR_BITMAP),
+		  CONTROL_MSR_BITMAP, "" },
+		{ EVMCS_FEATURE_PERF_GLOBAL_CTRL, evmcs_has_perf_global_ctrl(), 0, "" },
+		{ EVMCS_FEATURE_DIRECT_FLUSH, offers(EVMCS_NESTED_DIRECT_FLUSH),
+		  CONTROL_DIRECT_FLUSH, "for each vCPU whose VMM asks for it" },
 	};
 	int i;
 
@@ -131,6 +159,9 @@ static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 		if (!dependents[i].offered)
 			evmcs_status_set(feature, EVMCS_ABSENT,
 					 "Hyper-V does not offer it");
+		else if (refused_controls & dependents[i].control)
+			evmcs_status_set(feature, EVMCS_REFUSED,
+					 "Hyper-V refuses to enter with it");
 		else if (evmcs == EVMCS_IN_USE)
 			evmcs_status_set(feature, EVMCS_IN_USE, "%s",
 					 dependents[i].note);
@@ -168,7 +199,14 @@ bool __init evmcs_setup(bool wanted)
 		if (problem) {
 			state = EVMCS_REFUSED;
 			reason = problem;
+		} else if (!evmcs_probe(0, &cpu)) {
+			state = EVMCS_REFUSED;
+			reason = "cannot enter one, although Hyper-V offers it";
 		}
+	}
+	if (state == EVMCS_IN_USE) {
+		probe_option("MSR bitmap", EVMCS_NESTED_MSR_BITMAP, CONTROL_MSR_BITMAP);
+		probe_option("direct flush", EVMCS_NESTED_DIRECT_FLUSH, CONTROL_DIRECT_FLUSH);
 	}
 
 	if (cpu >= 0)
@@ -177,7 +215,7 @@ bool __init evmcs_setup(bool wanted)
 		evmcs_status_set(EVMCS_FEATURE_EVMCS, state, "%s", reason);
 	set_dependents(state, reason);
 
-	if (evmcs_nested_eax(&host) & EVMCS_NESTED_GPA_FLUSH)
+	if (offers(EVMCS_NESTED_GPA_FLUSH))
 		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_IN_USE,
 				 "the kernel's own code, with EPT");
 	else
@@ -198,7 +236,8 @@ bool __init evmcs_setup(bool wanted)
 	}
 
 	static_branch_enable(&__kvm_is_using_evmcs);
-	if (evmcs_nested_eax(&host) & EVMCS_NESTED_DIRECT_FLUSH)
+	if (offers(EVMCS_NESTED_DIRECT_FLUSH) &&
+	    !(refused_controls & CONTROL_DIRECT_FLUSH))
 		vt_x86_ops.enable_l2_tlb_flush = evmcs_enable_l2_tlb_flush;
 	pr_info("Using Hyper-V Enlightened VMCS\n");
 	return true;
@@ -227,6 +266,26 @@ bool evmcs_cpu_usable(int cpu)
 		pr_err("CPU %d %s: KVM uses Enlightened VMCS and cannot run on it\n",
 		       cpu, problem);
 	return !problem;
+}
+
+/**
+ * evmcs_cpu_restore() - tell L0 again where this CPU's VP assist page is
+ *
+ * For when L0 no longer seems to know it; it may be all it takes, and does no harm.
+ *
+ * Context: preemption off, on a CPU that evmcs_cpu_usable() passed.
+ */
+void evmcs_cpu_restore(void)
+{
+	struct hv_vp_assist_page *page = hv_get_vp_assist_page(smp_processor_id());
+	union hv_vp_assist_msr_contents msr = { .as_uint64 = 0 };
+
+	rdmsrl_safe(HV_X64_MSR_VP_ASSIST_PAGE, &msr.as_uint64);
+	if (!page || (msr.enable && msr.pfn == page_pfn(page)))
+		return;
+	msr.enable = 1;
+	msr.pfn = page_pfn(page);
+	wrmsrl_safe(HV_X64_MSR_VP_ASSIST_PAGE, msr.as_uint64);
 }
 
 /**

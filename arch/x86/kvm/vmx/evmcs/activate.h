@@ -10,6 +10,7 @@
 
 bool evmcs_setup(bool wanted);
 bool evmcs_cpu_usable(int cpu);
+void evmcs_cpu_restore(void);
 void evmcs_cpu_release(void);
 bool evmcs_has_msr_bitmap(void);
 bool evmcs_has_perf_global_ctrl(void);

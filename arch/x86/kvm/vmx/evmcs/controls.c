@@ -18,6 +18,7 @@
 
 #include "access.h"
 #include "activate.h"
+#include "status.h"
 
 enum control_word {
 	PIN, PROC, PROC2, PROC3, EXIT, ENTRY,
@@ -159,6 +160,19 @@ static u64 filter(enum control_word word, u64 wanted, char *log, size_t size)
 	return wanted & kept;
 }
 
+/* CPUID promises a field; whether there is a control for it is another matter. */
+static void check_perf_global_ctrl(const struct vmcs_config *conf)
+{
+	if (!evmcs_has_perf_global_ctrl() ||
+	    (conf->vmexit_ctrl & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL &&
+	     conf->vmentry_ctrl & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL))
+		return;
+
+	evmcs_status_set(EVMCS_FEATURE_PERF_GLOBAL_CTRL, EVMCS_REFUSED,
+			 "Hyper-V offers it, but not the VMX controls for it");
+	pr_info("Enlightened VMCS without IA32_PERF_GLOBAL_CTRL: Hyper-V offers it, but not the VMX controls for it\n");
+}
+
 /**
  * evmcs_sanitize_exec_ctrls() - take out the controls that eVMCS lacks
  * @vmcs_conf: the controls that KVM is about to use, as the capability MSRs
@@ -186,6 +200,9 @@ void evmcs_sanitize_exec_ctrls(struct vmcs_config *vmcs_conf)
 	vmcs_conf->vmentry_ctrl =
 		filter(ENTRY, vmcs_conf->vmentry_ctrl, log, sizeof(log));
 
-	if (log[0] && vmcs_conf == &vmcs_config)
+	if (vmcs_conf != &vmcs_config)
+		return;
+	if (log[0])
 		pr_info("Enlightened VMCS lacks, and KVM does without: %s\n", log);
+	check_perf_global_ctrl(vmcs_conf);
 }

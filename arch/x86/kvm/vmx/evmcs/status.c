@@ -3,13 +3,14 @@
  * The table of enlightenments in debugfs: hvnest/status, one line each, of
  * three columns that tabs separate: name, state, reason ("-" for none).
  *
- * The rows are written while the module loads and are constant afterwards, so
- * the file needs no lock.
+ * Most rows are written while the module loads and stay; features_lock is for those
+ * that change when L0 refuses something later.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
+#include <linux/spinlock.h>
 
 #include "status.h"
 
@@ -35,6 +36,8 @@ static struct {
 	char reason[96];
 } features[EVMCS_NR_FEATURES];
 
+static DEFINE_SPINLOCK(features_lock);
+
 static struct dentry *debugfs_dir;
 
 /**
@@ -43,29 +46,32 @@ static struct dentry *debugfs_dir;
  * @state:   its state
  * @reason:  why, for people: printf format; NULL or "" for nothing to add
  *
- * Context: while the module loads, by one thread, before
- * evmcs_status_register().
+ * Context: any but interrupts.
  */
 void evmcs_status_set(enum evmcs_feature feature, enum evmcs_state state,
 		      const char *reason, ...)
 {
 	va_list args;
 
+	spin_lock(&features_lock);
 	features[feature].state = state;
 	va_start(args, reason);
 	vscnprintf(features[feature].reason, sizeof(features[feature].reason),
 		   reason ?: "", args);
 	va_end(args);
+	spin_unlock(&features_lock);
 }
 
 static int status_show(struct seq_file *out, void *unused)
 {
 	int i;
 
+	spin_lock(&features_lock);
 	for (i = 0; i < EVMCS_NR_FEATURES; i++)
 		seq_printf(out, "%s\t%s\t%s\n", feature_names[i],
 			   state_names[features[i].state],
 			   features[i].reason[0] ? features[i].reason : "-");
+	spin_unlock(&features_lock);
 	return 0;
 }
 

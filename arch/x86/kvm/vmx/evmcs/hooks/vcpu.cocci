@@ -1,11 +1,14 @@
 // A vCPU's identity in its eVMCS, set when it is created and looked at when one
-// of its VMCSs is loaded; and the clean fields after each attempt to enter.
+// of its VMCSs is loaded; the clean fields after each attempt to enter; and one more
+// attempt where L0 refused the entry.
 //
 // in: arch/x86/kvm/vmx/vmx.c arch/x86/kvm/vmx/vmx.h
 // rule: vm_id 1
 // rule: create 1
 // rule: load 1
 // rule: run 1
+// rule: refusals 1
+// rule: refused 1
 // rule: header 1
 
 @vm_id@
@@ -50,8 +53,33 @@ vmx_vcpu_run(...)
 	...>
 }
 
+@refusals@
+position p;
+@@
+struct vcpu_vmx {
+	...
+	u8 fail@p;
++	/* Attempts at the entry that L0 refuses, and stat.exits at the last one */
++	u8 evmcs_attempts;
++	u64 evmcs_refused_at;
+	...
+};
+
+@refused@
+position p;
+@@
+__vmx_handle_exit(...)
+{
+	<...
++	if (unlikely(vmx->fail) && evmcs_retry(vmx))
++		return 1;
+	if (unlikely(vmx->fail@p)) { ... }
+	...>
+}
+
 @header@
 position p;
 @@
 #include "x86_ops.h"@p
++ #include "evmcs/retry.h"
 + #include "evmcs/vcpu.h"
