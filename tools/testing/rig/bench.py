@@ -3,16 +3,16 @@
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import kernel
-import ktap
+import report
+import runner
 import scenarios
 from common import MODULES, RESULTS, TOP, CannotRun, say
 from emulator import outer_machine
-from session import Outcome, Session
+from session import Outcome
 
 # What a flavour changes against the one before it in the table
 CHANGE = {
@@ -50,7 +50,7 @@ def _figures(outcome: Outcome) -> tuple[int, Figures]:
     """Read cpuid_bench's records: the exits of a run, and what each of them cost."""
     ticks: dict[int, float] = {}
     hits: dict[int, dict[str, int]] = {}
-    for command in ktap.commands(outcome.console):
+    for command in report.commands(outcome.console):
         records = [line.split() for line in command.lines]
         values = {words[0]: words[1] for words in records if len(words) == 2}
         exits = int(values["exits"])
@@ -113,7 +113,7 @@ def _not_above_stock(rows: Sequence[Figures]) -> bool:
 def _check(outcome: Outcome) -> bool:
     """An L1 that failed, or lacks what its flavour stands for, gives no figures."""
     evmcs = any("Using Hyper-V Enlightened VMCS" in line for line in outcome.console)
-    result = ktap.report(outcome)
+    result = report.report(outcome)
     if result.passed and evmcs == (outcome.scenario.flavour != "stock-plain"):
         return True
     say(f"{outcome.scenario.name} gives no figures:")
@@ -135,15 +135,15 @@ def run(flavours: Sequence[str]) -> int:
             f"no modules of ours for {release}; build them with 'tools/build/modules --kernel-dir"
             f" {kernel.KERNEL.relative_to(TOP)}', or measure without: rig bench --flavours stock-plain,stock"
         )
-    session = Session(rows)
-    say(f"bench: L0 boots, then {len(rows)} L1s; watch {session.directory.relative_to(TOP)}/console.log")
-    figures, raw, exits = [], {}, 0
-    for outcome in session.run():
+    say(f"bench: {len(rows)} flavours of L1, one after another")
+    figures, raw, consoles, exits = [], {}, [], 0
+    for outcome in runner.run(rows, jobs=1):
         if not _check(outcome):
             return 1
         exits, measured = _figures(outcome)
         figures.append(measured)
         raw[measured.name] = _raw_counts(outcome)
+        consoles += [f"== {measured.name}", *outcome.console]
         say(f"{measured.name}: {outcome.seconds:.0f} s")
 
     machine = outer_machine()
@@ -157,7 +157,7 @@ def run(flavours: Sequence[str]) -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "run.json").write_text(json.dumps(result, indent=2) + "\n")
     (RESULTS / "run-l0-counts.json").write_text(json.dumps(raw, indent=2) + "\n")
-    shutil.copy(session.directory / "console.log", RESULTS / "run-console.log")
+    (RESULTS / "run-console.log").write_text("".join(f"{line}\n" for line in consoles))
 
     print(f"Linux {release} on {result['emulator']}, {machine.cpu_model}: a 64-bit L2 executes CPUID in a loop ({exits} times)\n")
     print(_table(figures))

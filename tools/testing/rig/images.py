@@ -2,21 +2,25 @@
 """The images of a run: L0's initramfs with everything that its L1s are made of."""
 
 import io
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import kernel
-from common import HERE, MODULES, SELFTESTS, TOP, CannotRun, output_of
+from common import HERE, MODULES, RIG, SELFTESTS, TOP, CannotRun, output_of, say
 from cpio import Archive
-from scenarios import Scenario
+from scenarios import Configuration, Scenario
 
 BUSYBOX = Path("/bin/busybox")
 QEMU = Path("/usr/bin/qemu-system-x86_64")
 FIRMWARE = (Path("/usr/share/qemu/qboot.rom"), Path("/usr/share/qemu/pvh.bin"))
 OUR_MODULES = ("kvm", "kvm-intel")
+STRICT = RIG / "l0"  # the KVM of L0 that counts stale clean fields and knows faults
 
 L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=2"
 
@@ -48,9 +52,9 @@ def _add_qemu(archive: Archive) -> None:
         archive.file(str(rom), _need(rom))
 
 
-def _compile(source: Path, target: Path) -> Path:
+def _compile(source: Path, target: Path, *options: str) -> Path:
     try:
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-static", "-o", target, source], check=True)
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", *options, "-o", target, source], check=True)
     except subprocess.CalledProcessError as err:
         raise CannotRun(f"{source} did not compile") from err
     return target
@@ -68,29 +72,33 @@ def _l1_base() -> bytes:
     return _bytes(archive)
 
 
-def _l1_modules(scenario: Scenario, booted: kernel.Kernel) -> bytes:
+def _l1_modules(configuration: Configuration, booted: kernel.Kernel) -> bytes:
     archive = Archive()
     for name, path in booted.modules.items():
-        if scenario.flavour == "nested" and name in OUR_MODULES:
-            path = MODULES / booted.release / path.name
+        if configuration.modules != "stock" and name in OUR_MODULES:
+            nested = configuration.modules == "nested"
+            path = (MODULES / booted.release if nested else Path(configuration.modules)) / path.name
             if not path.exists():
                 raise CannotRun(
-                    f"{path.relative_to(TOP)} is missing; build it with "
-                    + ("'make modules'" if scenario.kernel == "cloud" else f"'tools/build/modules --kernel-dir {kernel.KERNEL.relative_to(TOP)}'")
+                    f"{path} is missing"
+                    + ("; build it with " * nested)
+                    + ("'make modules'" if configuration.kernel == "cloud" else f"'tools/build/modules --kernel-dir {kernel.KERNEL.relative_to(TOP)}'") * nested
                 )
         archive.file(f"mods/{name}.ko", path)
     return _bytes(archive)
 
 
-def _l1_scenario(scenario: Scenario) -> bytes:
-    """The scenario's commands, and those of the selftests that they call."""
+def _l1_scenarios(configuration: Configuration, scenarios: Sequence[Scenario]) -> bytes:
+    """The scenarios' commands, and those of the selftests that they call."""
     archive = Archive()
-    called = set(" ".join(scenario.run).split())
+    called = {word for scenario in scenarios for command in scenario.run for word in command.split()}
     for test in sorted(SELFTESTS.glob("*")):
         if test.name in called and test.is_file():
             archive.file(f"selftests/{test.name}", test)
-    archive.data("scenario/load", "yes\n" if scenario.load else "no\n")
-    archive.data("scenario/run", "".join(f"{command}\n" for command in scenario.run))
+    if configuration.load:
+        archive.data("load-kvm", "")
+    for scenario in scenarios:
+        archive.data(f"scenario/{scenario.name}", "".join(f"{command}\n" for command in scenario.run))
     return _bytes(archive)
 
 
@@ -106,50 +114,93 @@ def _l2(rig: kernel.Kernel) -> bytes:
     return _bytes(archive)
 
 
-def memory_of_l0(scenarios: Sequence[Scenario]) -> int:
-    """MiB for L0: its files, and the largest L1."""
-    return 1536 + max(scenario.memory for scenario in scenarios)
+@dataclass
+class Images:
+    """What the outer machines of a run start from."""
+
+    directory: Path
+    initrd: Path
+    rows: dict[Configuration, str]  # how L0 knows each L1
+    _cd: Path | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def cd(self, append: str) -> Path:
+        """A CD that boots L0, for an emulator that cannot take a kernel directly."""
+        with self._lock:
+            if not self._cd:
+                self._cd = _make_cd(self.directory, self.initrd, append)
+            return self._cd
+
+    def forkserver(self) -> Path:
+        return _compile(HERE / "forkserver.c", self.directory / "forkserver.so", "-shared", "-fPIC")
+
+    def remove(self) -> None:
+        """They are large; what they are made of stays."""
+        self.initrd.unlink(missing_ok=True)
+        if self._cd:
+            self._cd.unlink(missing_ok=True)
 
 
-def build(scenarios: Sequence[Scenario], directory: Path) -> Path:
+def _add_strict(archive: Archive, configurations: Sequence[Configuration]) -> bool:
+    """L0's strict KVM, where a configuration wants it; False when there is none."""
+    wanted = [configuration for configuration in configurations if configuration.l0_kvm == "strict"]
+    modules = [STRICT / f"{name}.ko" for name in OUR_MODULES]
+    if not all(module.exists() for module in modules):
+        if any(configuration.faults for configuration in wanted):
+            raise CannotRun(f"faults need the strict L0, but {STRICT.relative_to(TOP)} has no modules; run 'make rig'")
+        if wanted:
+            say(f"{STRICT.relative_to(TOP)} has no modules: L0 uses the kernel's own KVM and counts no stale fields")
+        return False
+    if wanted:
+        for module in modules:
+            archive.file(f"mods-strict/{module.name}", module)
+    return True
+
+
+def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -> Images:
     """Write L0's initramfs for these scenarios; all L1s share what they can."""
     rig = kernel.build()
     archive = _userland()
     archive.file("init", HERE / "l0-init")
-    archive.file("bin/e9cat", _compile(HERE / "e9cat.c", directory / "e9cat"))
+    archive.file("bin/e9cat", _compile(HERE / "e9cat.c", directory / "e9cat", "-static"))
     _add_qemu(archive)
     for name, path in rig.modules.items():
         archive.file(f"mods/{name}.ko", path)
+    strict = _add_strict(archive, list(groups))
 
     archive.data("l1/base", _l1_base())
-    if any(scenario.l2 for scenario in scenarios):
+    if any(configuration.l2 for configuration in groups):
         archive.data("l1/l2", _l2(rig))
-    for number, scenario in enumerate(scenarios, 1):
-        booted = rig if scenario.kernel == "rig" else kernel.cloud()
+    rows: dict[Configuration, str] = {}
+    for number, (configuration, scenarios) in enumerate(groups.items(), 1):
+        booted = rig if configuration.kernel == "rig" else kernel.cloud()
         vmlinux = f"l1/vmlinux-{booted.release}"
-        flavour = "nested" if scenario.flavour == "nested" else "stock"
-        modules = f"l1/modules-{flavour}-{booted.release}"
-        row = f"plan/{number:02}"
+        row = f"plan/{number}"
+        if configuration.modules in ("nested", "stock"):
+            modules = f"l1/modules-{configuration.modules}-{booted.release}"
+        else:
+            modules = f"{row}/modules"
         archive.file(vmlinux, booted.vmlinux)
-        archive.data(modules, _l1_modules(scenario, booted))
-        archive.data(f"{row}/scenario", _l1_scenario(scenario))
-        parts = ["l1/base", modules, f"{row}/scenario"] + ["l1/l2"] * scenario.l2
+        archive.data(modules, _l1_modules(configuration, booted))
+        archive.data(f"{row}/scenarios", _l1_scenarios(configuration, scenarios))
+        parts = ["l1/base", modules, f"{row}/scenarios"] + ["l1/l2"] * configuration.l2
         for key, value in {
-            "name": scenario.name,
-            "initrds": "\n".join(f"/{part}" for part in parts),
-            "kernel": f"/{vmlinux}",
-            "cpu": scenario.cpu,
-            "cpus": str(scenario.cpus),
-            "memory": str(scenario.memory),
-            "append": f"{L1_APPEND} {scenario.append}".strip(),
-            "l0-run": scenario.l0_run,
+            "initrds": "".join(f"/{part}\n" for part in parts),
+            "kernel": f"/{vmlinux}\n",
+            "cpu": f"{configuration.cpu}\n",
+            "cpus": f"{configuration.cpus}\n",
+            "memory": f"{configuration.memory}\n",
+            "append": f"{L1_APPEND} {configuration.append}".strip() + "\n",
+            "l0-run": f"{configuration.l0_run}\n",
+            "l0-kvm": f"{configuration.l0_kvm if strict else 'plain'}\n",
+            "faults": "".join(f"{fault}\n" for fault in configuration.faults),
         }.items():
-            archive.data(f"{row}/{key}", f"{value}\n")
-    return archive.save(directory / "initrd")
+            archive.data(f"{row}/{key}", value)
+        rows[configuration] = str(number)
+    return Images(directory, archive.save(directory / "initrd"), rows)
 
 
-def make_cd(directory: Path, initrd: Path, append: str) -> Path:
-    """A CD that boots L0, for an emulator that cannot take a kernel directly."""
+def _make_cd(directory: Path, initrd: Path, append: str) -> Path:
     files = directory / "cd"
     (files / "isolinux").mkdir(parents=True)
     for loader in ("/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32"):
@@ -157,7 +208,7 @@ def make_cd(directory: Path, initrd: Path, append: str) -> Path:
     config = (HERE / "isolinux.cfg.in").read_text().replace("@APPEND@", append)
     (files / "isolinux/isolinux.cfg").write_text(config)
     shutil.copy(kernel.bzimage(), files / "bzimage")
-    initrd.rename(files / "initrd")
+    os.link(initrd, files / "initrd")
     image = directory / "boot.iso"
     # A fixed volume date keeps equal input equal on the CD.
     output_of(

@@ -1,51 +1,164 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run scenarios in as few boots of L0 as possible, several L0s at once."""
+"""Run scenarios: quick, in forks of an L1 that has booted, or cold, each from power-on."""
 
-from collections.abc import Iterator, Sequence
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from queue import Queue
 
-from scenarios import Scenario
-from session import Outcome, Session
+import images
+from common import RIG, say
+from emulator import Process, can_fork, outer_machine
+from scenarios import Configuration, Scenario, by_configuration
+from session import Failed, Outcome, Session
 
-def batches(scenarios: Sequence[Scenario], jobs: int) -> list[list[Scenario]]:
-    """Share scenarios out evenly; one that breaks its L0 gets an L0 of its own."""
-    alone = [[scenario] for scenario in scenarios if scenario.breaks_l0]
-    together: list[list[Scenario]] = [[] for _ in range(jobs)]
-    for scenario in sorted((s for s in scenarios if not s.breaks_l0), key=lambda s: -s.timeout):
-        min(together, key=lambda batch: sum(s.timeout for s in batch)).append(scenario)
-    return [batch for batch in together if batch] + alone
+RUNS_KEPT = 20
+
+Task = Callable[[], Iterator[Outcome]]
 
 
 def run(scenarios: Sequence[Scenario], jobs: int) -> Iterator[Outcome]:
     """Yield outcomes as they come."""
     # Whatever is missing shows here, before the first boot.
-    sessions = [Session(batch) for batch in batches(scenarios, jobs)]
-    results: Queue[Outcome | Exception | None] = Queue()
+    run = Run(scenarios)
+    try:
+        if can_fork():
+            yield from run.quick(jobs)
+        else:
+            yield from run.cold(jobs)
+    finally:
+        run.images.remove()
 
-    def follow(session: Session) -> None:
-        try:
-            for outcome in session.run():
-                results.put(outcome)
-        except Exception as err:  # the main thread raises it
-            results.put(err)
-        finally:
-            results.put(None)
 
-    with ThreadPoolExecutor(jobs) as pool:
+class Run:
+    """The directory and the images of one run, and the machines that it booted."""
+
+    def __init__(self, scenarios: Sequence[Scenario]) -> None:
+        self.directory = _new_directory()
+        self.groups = by_configuration(scenarios)
+        self.images = images.build(self.groups, self.directory)
+        self._booted: list[Process] = []
+
+    def quick(self, jobs: int) -> Iterator[Outcome]:
+        """Boot L0 once, each L1 once, and fork."""
         try:
-            for session in sessions:
-                pool.submit(follow, session)
-            left = len(sessions)
-            while left:
-                result = results.get()
-                if result is None:
-                    left -= 1
-                elif isinstance(result, Exception):
-                    raise result
-                else:
-                    yield result
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for session in sessions:
-                session.stop()
+            with self._boot("l0", fork=True) as l0:
+                if l0.machine.is_template():
+                    say(f"L0 is up after {l0.seconds:.1f} s")
+                    # The dearest first, so that no job ends long after the others
+                    groups = sorted(self.groups.items(), key=lambda group: -sum(s.timeout for s in group[1]))
+                    yield from self._share([partial(self._fork_l1, l0, *group) for group in groups], jobs)
+                    return
+        except Failed as failed:
+            for scenario in (s for group in self.groups.values() for s in group):
+                yield Outcome(scenario, "quick", failed.failure, str(failed))
+            return
+        say("the emulator cannot be forked (see emulator.err in the run's directory): L0 and L1 boot for every scenario")
+        yield from self.cold(jobs)
+
+    def cold(self, jobs: int) -> Iterator[Outcome]:
+        """Boot L0 and L1 for every scenario."""
+        scenarios = sorted((s for group in self.groups.values() for s in group), key=lambda s: -s.timeout)
+        yield from self._share([partial(self._from_power_on, scenario) for scenario in scenarios], jobs)
+
+    @contextmanager
+    def _boot(self, name: str, fork: bool) -> Iterator[Session]:
+        """L0, up to where it asks for an L1."""
+        machine = outer_machine()(self.directory / name)
+        self._booted.append(machine)
+        with Session(machine) as session:
+            machine.boot(self.images, self.images.forkserver() if fork else None)
+            session.until_l0_is_up()
+            yield session
+
+    def _fork_l1(self, l0: Session, configuration: Configuration, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
+        """Boot an L1 in a fork of L0, and run each scenario in a fork of that."""
+        row = self.images.rows[configuration]
+        with l0.fork(f"l1-{row}", f"boot {row}") as l1:
+            try:
+                l1.until_l1_is_up()
+                if not l1.machine.is_template():
+                    raise Failed("emulator", "the emulator did not stop to be forked")
+            except Failed as failed:
+                for scenario in scenarios:
+                    yield l1.outcome(scenario, failed)
+                return
+            say(f"L1 for {' '.join(s.name for s in scenarios)}: up after {l1.seconds:.1f} s")
+            for scenario in scenarios:
+                yield self._fork_test(l1, scenario)
+
+    def _fork_test(self, l1: Session, scenario: Scenario) -> Outcome:
+        name = f"{scenario.name}-{scenario.flavour}"
+        with l1.fork(name, f"run {scenario.name}") as test:
+            outcome = test.end_of(scenario)
+        if scenario.twice:
+            with l1.fork(f"{name}-again", f"run {scenario.name}") as again:
+                again.end_of(scenario)
+            outcome.difference = _difference(test.console, again.console)
+        return outcome
+
+    def _from_power_on(self, scenario: Scenario) -> Iterator[Outcome]:
+        with self._boot(f"{scenario.name}-{scenario.flavour}", fork=False) as session:
+            try:
+                session.order(f"boot {self.images.rows[scenario.configuration]}")
+                session.until_l1_is_up()
+            except Failed as failed:
+                yield session.outcome(scenario, failed)
+                return
+            session.order(f"run {scenario.name}")
+            yield session.end_of(scenario)
+
+    def _share(self, tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
+        """Work on so many tasks at once."""
+        results: Queue[Outcome | BaseException | None] = Queue()
+
+        def work(task: Task) -> None:
+            try:
+                for outcome in task():
+                    results.put(outcome)
+            except BaseException as err:  # the main thread raises it
+                results.put(err)
+            finally:
+                results.put(None)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                for task in tasks:
+                    pool.submit(work, task)
+                left = len(tasks)
+                while left:
+                    result = results.get()
+                    if result is None:
+                        left -= 1
+                    elif isinstance(result, BaseException):
+                        raise result
+                    else:
+                        yield result
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                # Whoever still waits for one of them sees it end.
+                if left:
+                    for machine in self._booted:
+                        machine.stop()
+
+
+def _difference(first: Sequence[str], second: Sequence[str]) -> str:
+    """The first line in which two runs differ; empty when there is none."""
+    for number, (one, other) in enumerate(zip(first, second), 1):
+        if one != other:
+            return f"line {number}: '{one}', then '{other}'"
+    return "" if len(first) == len(second) else f"{len(first)} lines, then {len(second)}"
+
+
+def _new_directory() -> Path:
+    """A directory for this run; the oldest runs make room."""
+    runs = RIG / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    for path in sorted(runs.iterdir())[:-RUNS_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=time.strftime("%m%d-%H%M%S-"), dir=runs))

@@ -3,7 +3,8 @@
 
 import configparser
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import HERE, CannotRun
@@ -12,12 +13,30 @@ TABLE = HERE / "scenarios.ini"
 FLAVOURS = ("stock-plain", "stock", "nested")
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap")
 KERNELS = ("rig", "cloud")
+L0_KVMS = ("strict", "plain")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
 
 @dataclass(frozen=True)
+class Configuration:
+    """What shapes L1 until it is up: scenarios that agree in it start from one boot."""
+
+    cpu: str  # QEMU's -cpu argument
+    modules: str | Path  # nested, stock, or the directory they come from
+    kernel: str
+    cpus: int
+    memory: int
+    append: str
+    load: bool
+    l2: bool
+    l0_run: str
+    l0_kvm: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """One boot of L1. The fields are the keys of a row; scenarios.ini explains them."""
+    """One run in L1. The fields are the keys of a row, which scenarios.ini explains; the last two are not."""
 
     name: str
     about: str
@@ -30,23 +49,36 @@ class Scenario:
     load: bool
     l2: bool
     l0_run: str
+    l0_kvm: str
+    faults: tuple[str, ...]
     run: tuple[str, ...]
     expect: tuple[str, ...]
     refuse: tuple[str, ...]
     allow: str
     expect_failure: str
     timeout: int
+    twice: bool
     groups: tuple[str, ...]
+    modules: Path | None = None  # a directory with kvm.ko and kvm-intel.ko to use in place of ours
+    twin: bool = False  # a copy of another row, to see how the peer does
 
     @property
-    def cpu(self) -> str:
-        """QEMU's -cpu argument."""
+    def configuration(self) -> Configuration:
         without = NESTED_ENLIGHTENMENTS if self.flavour == "stock-plain" else ()
-        return ",".join(flag for flag in self.l0 if flag not in without)
-
-    @property
-    def breaks_l0(self) -> bool:
-        return self.expect_failure in ("l0-panic", "l0-hang", "emulator")
+        ours = "nested" if self.flavour == "nested" else "stock"
+        return Configuration(
+            cpu=",".join(flag for flag in self.l0 if flag not in without),
+            modules=self.modules or ours,
+            kernel=self.kernel,
+            cpus=self.cpus,
+            memory=self.memory,
+            append=self.append,
+            load=self.load,
+            l2=self.l2,
+            l0_run=self.l0_run,
+            l0_kvm=self.l0_kvm,
+            faults=self.faults,
+        )
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
@@ -74,18 +106,25 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
         load=row.getboolean("load"),
         l2=row.getboolean("l2"),
         l0_run=row["l0-run"],
+        l0_kvm=row["l0-kvm"],
+        faults=_lines(row["faults"]),
         run=tuple(part.strip() for part in row["run"].split(";") if part.strip()),
         expect=_lines(row["expect"]),
         refuse=_lines(row["refuse"]),
         allow=row["allow"],
         expect_failure=row["expect-failure"],
         timeout=row.getint("timeout"),
+        twice=row.getboolean("twice"),
         groups=tuple(row["groups"].split()),
     )
     if scenario.flavour not in FLAVOURS:
         raise ValueError(f"flavour '{scenario.flavour}' is none of {', '.join(FLAVOURS)}")
     if scenario.kernel not in KERNELS:
         raise ValueError(f"kernel '{scenario.kernel}' is none of {', '.join(KERNELS)}")
+    if scenario.l0_kvm not in L0_KVMS:
+        raise ValueError(f"l0-kvm '{scenario.l0_kvm}' is none of {', '.join(L0_KVMS)}")
+    if scenario.faults and scenario.l0_kvm != "strict":
+        raise ValueError("faults need l0-kvm = strict")
     if scenario.expect_failure and scenario.expect_failure not in FAILURES:
         raise ValueError(f"expect-failure '{scenario.expect_failure}' is none of {', '.join(FAILURES)}")
     for pattern in (*scenario.expect, *scenario.refuse, scenario.allow):
@@ -119,3 +158,16 @@ def select(names: list[str], groups: list[str]) -> list[Scenario]:
     if missing:
         raise CannotRun(f"no scenario or group '{min(missing)}'; 'rig list' shows all")
     return [s for s in table if s.name in names or set(groups) & set(s.groups)]
+
+
+def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
+    """Beside each scenario of our modules, the same one on the kernel's own."""
+    twins = [replace(s, flavour="stock", twin=True) for s in chosen if s.flavour == "nested"]
+    return [*chosen, *twins]
+
+
+def by_configuration(scenarios: Sequence[Scenario]) -> dict[Configuration, list[Scenario]]:
+    groups: dict[Configuration, list[Scenario]] = {}
+    for scenario in scenarios:
+        groups.setdefault(scenario.configuration, []).append(scenario)
+    return groups

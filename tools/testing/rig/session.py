@@ -1,37 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One boot of L0 and the L1s in it: follows what they print, and ends what hangs."""
+"""What the host and the machine say to each other: follows L0 and L1 up to where they
+wait, sends them on, and finds what went wrong.
+"""
 
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import images
-from common import RIG
-from emulator import Ended, outer_machine
+from emulator import Ended, Machine, Process
 from scenarios import Scenario
 
-L0_BOOT_SECONDS = 120  # until L0's init answers
-L0_STEP_SECONDS = 60  # for what L0 does between two L1s, and to end one on request
-RUNS_KEPT = 20
+L0_SECONDS = 120  # until L0's init asks for an L1
+L0_START_SECONDS = 60  # until it starts that L1
+L1_SECONDS = 120  # until L1's init asks for a scenario
 
 
 @dataclass
 class Outcome:
-    """How a scenario's L1 went. `failure` is empty when L1 reached its end."""
+    """How a scenario's run went. `failure` is empty when L1 reached its end."""
 
     scenario: Scenario
+    start: str  # quick or cold
     failure: str = ""
     explanation: str = ""
     console: list[str] = field(default_factory=list)
+    stale: dict[str, int] | None = None  # None: L0 does not count
+    difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
     log: Path | None = None
 
 
-class L0Failed(Exception):
-    """The outer machine or L0 is of no more use."""
+class Failed(Exception):
+    """The machine did not get to where it should."""
 
     def __init__(self, failure: str, explanation: str) -> None:
         super().__init__(explanation)
@@ -39,93 +39,105 @@ class L0Failed(Exception):
 
 
 class Session:
-    """Boots L0 with the images of some scenarios and yields their outcomes in order."""
+    """A machine, and all that it has printed; a fork knows what its template printed."""
 
-    def __init__(self, scenarios: Sequence[Scenario]) -> None:
-        self.scenarios = scenarios
-        self.directory = _new_directory()
-        self._initrd = images.build(scenarios, self.directory)
-        self._machine = outer_machine()(self.directory)
+    def __init__(self, machine: Machine, console: list[str] | None = None) -> None:
+        self.machine = machine
+        self.console = list(console or [])
+        self.began = time.monotonic()
+        self._log = machine.directory / "console.log"
 
-    def stop(self) -> None:
-        """End it from another thread."""
-        self._machine.stop()
+    def __enter__(self) -> "Session":
+        return self
 
-    def run(self) -> Iterator[Outcome]:
-        with self._machine, (self.directory / "console.log").open("w") as self._log:
-            self._machine.start(self._initrd, images.memory_of_l0(self.scenarios))
-            broken: L0Failed | None = None
-            for scenario in self.scenarios:
-                outcome = Outcome(scenario, log=self.directory / f"{scenario.name}.log")
-                if broken:
-                    outcome.failure, outcome.explanation = "not-run", f"not run, because {broken}"
-                else:
-                    broken = self._follow(outcome)
-                    outcome.log.write_text("\n".join(outcome.console) + "\n")
-                yield outcome
+    def __exit__(self, *_: object) -> None:
+        self.machine.__exit__()
+        self._log.write_text("".join(f"{line}\n" for line in self.console))
 
-    def _follow(self, outcome: Outcome) -> L0Failed | None:
-        """Watch one L1 from its start to its end; returns why L0 is lost, if it is."""
-        name = outcome.scenario.name
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def fork(self, name: str, order: str) -> "Session":
+        """A copy of this session's machine, to which the order is given."""
+        directory = self.machine.directory.parent / name
         try:
-            if outcome.scenario is self.scenarios[0]:
-                self._until("@l0 ready", L0_BOOT_SECONDS, "L0 did not boot", outcome.console)
-            self._until(f"@l0 start {name}", L0_STEP_SECONDS, "L0 did not start L1", outcome.console)
-            begin = time.monotonic()
-            try:
-                self._until_end_of_l1(outcome)
-            finally:
-                outcome.seconds = time.monotonic() - begin
-        except L0Failed as failed:
-            outcome.failure, outcome.explanation = failed.failure, str(failed)
-            outcome.console += self._machine.kernel_lines()
-            return failed
-        return None
+            return Session(self.machine.fork(directory, order), self.console)
+        except Ended:
+            raise Failed("emulator", "the emulator ended when it was to be forked") from None
 
-    def _until_end_of_l1(self, outcome: Outcome) -> None:
-        console, limit = outcome.console, outcome.scenario.timeout
-        end = f"@l0 end {outcome.scenario.name} "
-        if self._until(end, limit, "", console):
-            if "@l1 end" in console:
-                return
-            if any("Kernel panic" in line for line in console):
-                outcome.failure, outcome.explanation = "l1-panic", "L1 panicked"
-            else:
-                outcome.failure, outcome.explanation = "l1-died", "L1 ended before its commands did"
-            return
-        outcome.failure, outcome.explanation = "l1-hang", f"L1 did not end within {limit} s"
-        self._machine.order("kill")
-        self._until(end, L0_STEP_SECONDS, f"{outcome.explanation}, nor did L0 obey the order to end it", console)
+    def order(self, words: str) -> None:
+        """Send a machine on that was not forked."""
+        assert isinstance(self.machine, Process)
+        self.machine.order(words)
 
-    def _until(self, marker: str, seconds: float, problem: str, console: list[str]) -> bool:
-        """Collect lines until one starts with the marker. Out of time: raise, or
-        return False where no problem is named.
-        """
+    def until_l0_is_up(self) -> None:
+        if not self._until("@fork l0", L0_SECONDS):
+            raise Failed("l0-hang", f"L0 did not boot ({L0_SECONDS} s)")
+
+    def until_l1_is_up(self) -> None:
+        if not self._until("@l0 start", L0_START_SECONDS):
+            raise Failed("l0-hang", f"L0 did not start L1 ({L0_START_SECONDS} s)")
+        self._follow_l1("@fork l1", L1_SECONDS)
+
+    def end_of(self, scenario: Scenario) -> Outcome:
+        """Follow the scenario's commands to L1's end."""
+        try:
+            self._follow_l1("@l0 end", scenario.timeout)
+            if "@l1 end" not in self.console:
+                raise self._l1_ended()
+        except Failed as failed:
+            return self.outcome(scenario, failed)
+        return self.outcome(scenario)
+
+    def outcome(self, scenario: Scenario, failed: Failed | None = None) -> Outcome:
+        return Outcome(
+            scenario,
+            self.machine.start,
+            failed.failure if failed else "",
+            str(failed or ""),
+            self.console,
+            self._stale(),
+            seconds=self.seconds,
+            log=self._log,
+        )
+
+    def _follow_l1(self, marker: str, seconds: float) -> None:
+        if not self._until(marker, seconds):
+            raise Failed("l1-hang", f"L1 did not end within {seconds:.0f} s")
+
+    def _l1_ended(self) -> Failed:
+        if any("Kernel panic" in line for line in self.console):
+            return Failed("l1-panic", "L1 panicked")
+        return Failed("l1-died", "L1 ended before its commands did")
+
+    def _until(self, marker: str, seconds: float) -> bool:
+        """Collect lines until one starts with the marker; False when out of time."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
-                line = self._machine.read_line(min(left, 1))
+                line = self.machine.read_line(min(left, 1))
             except Ended:
-                raise L0Failed("emulator", "the emulator ended") from None
+                raise Failed("emulator", "the emulator ended") from None
             if line is None:
-                if self._machine.panicked():
-                    raise L0Failed("l0-panic", "L0 panicked")
+                if self.machine.panicked():
+                    self.console += self.machine.kernel_lines()
+                    raise Failed("l0-panic", "L0 panicked")
                 continue
-            print(line, file=self._log, flush=True)
+            self.console.append(line)
             if line.startswith(marker):
                 return True
-            console.append(line)
-        if self._machine.stands_still():
-            raise L0Failed("emulator", f"the emulator stands still ({seconds:.0f} s)")
-        if problem:
-            raise L0Failed("l0-hang", f"{problem} ({seconds:.0f} s)")
+            if line.startswith("@l0 problem"):
+                raise Failed("l0-problem", line)
+            if line.startswith("@l0 end"):
+                raise self._l1_ended()
+        if self.machine.stands_still():
+            raise Failed("emulator", f"the emulator stands still ({seconds:.0f} s)")
         return False
 
-
-def _new_directory() -> Path:
-    """A directory for this run; the oldest runs make room."""
-    runs = RIG / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    for path in sorted(runs.iterdir())[:-RUNS_KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=time.strftime("%m%d-%H%M%S-"), dir=runs))
+    def _stale(self) -> dict[str, int] | None:
+        """The stale clean fields that L0 counted; None when it does not count."""
+        if "@l0 strict" not in self.console:
+            return None
+        counted = [line.split()[2:] for line in self.console if line.startswith("@l0 stale ")]
+        return {name: int(count) for name, count in counted}

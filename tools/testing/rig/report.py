@@ -84,6 +84,13 @@ def report(outcome: Outcome) -> Report:
         result.result(any(re.search(pattern, line) for line in outcome.console), f"expect {pattern}")
     for pattern in scenario.refuse:
         result.result(not any(re.search(pattern, line) for line in outcome.console), f"refuse {pattern}")
+    if outcome.stale is not None and scenario.flavour == "nested":
+        result.result(not outcome.stale, "no stale clean fields in L0")
+        result.note([f"stale: {name} {count}" for name, count in outcome.stale.items()])
+    if scenario.twice:
+        skip = "" if outcome.start == "quick" else "a cold start depends on when the host answers"
+        result.result(bool(skip) or outcome.difference == "", "a second run prints the same, byte for byte", skip)
+        result.note([outcome.difference] if outcome.difference else [])
     if not result.passed:
         result.note([f"the last lines of L1's console; all of it is in {outcome.log}:", *outcome.console[-LAST_LINES:]])
     return result
@@ -97,3 +104,32 @@ def render(number: int, outcome: Outcome) -> tuple[bool, str]:
     body = [f"  {line}" for line in head + result.lines]
     verdict = "ok" if result.passed else "not ok"
     return result.passed, "\n".join([*body, f"# {name}: {outcome.seconds:.1f} s", f"{verdict} {number} {name}"])
+
+
+def lives(outcome: Outcome) -> bool:
+    """L1 reached its end, and L2 did what it should. "status" tells of our modules only."""
+    return not outcome.failure and all(
+        command.status in (0, SKIPPED) for command in commands(outcome.console) if command.words.split()[0] != "status"
+    )
+
+
+def render_twin(outcome: Outcome) -> str:
+    """A line on how the peer does; no test of ours."""
+    fate = "lives" if lives(outcome) else f"dies ({outcome.explanation or 'a command failed'})"
+    counts = outcome.stale or {}
+    stale = f", stale clean fields: {', '.join(f'{name} {n}' for name, n in counts.items())}" if counts else ""
+    return f"# {outcome.scenario.name} on {outcome.scenario.flavour}: {fate}{stale}, {outcome.seconds:.1f} s"
+
+
+def record(outcome: Outcome) -> dict[str, object]:
+    """What build/results/rig.json holds of a run."""
+    return {
+        "name": outcome.scenario.name,
+        "flavour": outcome.scenario.flavour,
+        "faults": list(outcome.scenario.faults),
+        "start": outcome.start,
+        "seconds": round(outcome.seconds, 2),
+        "passed": report(outcome).passed,
+        "lives": lives(outcome),
+        "stale": outcome.stale or {},
+    }
