@@ -19,9 +19,7 @@
 #define PTE_LARGE		0x80
 
 #define CR0_PE_MP_ET_NE_WP_PG	0x80010033
-#define CR4_PAE_OSFXSR		0x220
 #define EFER_SCE_LME_LMA_NX	0xd01
-#define RFLAGS_IF		0x202
 
 #define GDT_CODE		0x10
 #define GDT_DATA		0x18
@@ -174,7 +172,7 @@ static void set_sregs(struct vcpu *vcpu)
 	sregs.idt.base = VM_IDT;
 	sregs.idt.limit = IDT_SIZE - 1;
 	sregs.cr3 = VM_PAGE_TABLES;
-	sregs.cr4 = CR4_PAE_OSFXSR;
+	sregs.cr4 = VM_CR4;
 	sregs.efer = EFER_SCE_LME_LMA_NX;
 	sregs.cr0 = CR0_PE_MP_ET_NE_WP_PG;
 	vm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
@@ -185,7 +183,7 @@ void vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int id)
 	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_regs regs = {
 		.rip = VM_CODE,
-		.rflags = RFLAGS_IF,
+		.rflags = VM_RFLAGS,
 		.rsp = VM_STACK(id) + 0x1000,
 		.rdi = VM_DATA(id),
 		.rsi = id,

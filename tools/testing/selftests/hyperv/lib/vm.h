@@ -32,6 +32,10 @@
 #define VM_STACK(id)	(0x14000 + (id) * 0x1000)
 #define VM_MAX_VCPUS	4
 
+/* What a new vCPU has in RFLAGS (IF) and in CR4 (PAE, OSFXSR). */
+#define VM_RFLAGS	0x202
+#define VM_CR4		0x220
+
 /* I/O ports that guests write to; any other exit to the VMM is a surprise. */
 #define PORT_STEP	0x80
 #define PORT_DONE	0x81
