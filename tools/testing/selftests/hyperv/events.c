@@ -7,7 +7,8 @@
  *
  * Proved: every event arrives exactly once, on the entry for which it was made
  * pending, with its own error code; equal events in a row are as good as
- * different ones. In the last two cases the delivery faults in EPT, so that KVM makes
+ * different ones, and an entry that failed neither delivers nor loses one. In the
+ * last two cases the delivery faults in EPT, so that KVM makes
  * the same event pending again on the very next entry; for INT and INT3 also the
  * address must be right to which the handler returns.
  *
@@ -174,6 +175,24 @@ static void unmap_idt(void)
 		ktap_bail("madvise(MADV_DONTNEED): %s", strerror(errno));
 }
 
+/* An interrupt, an exception, and so on: one group of fields, all of it different. */
+static uint32_t pend_msi_or_gp(unsigned int i)
+{
+	return i & 1 ? pend_gp_other_code(i) : pend_msi(i);
+}
+
+/*
+ * #UD with an error code, which the processor refuses to enter with (VMfail);
+ * then #UD as it should be, or another event in its place.
+ */
+static uint32_t pend_after_failed_entry(unsigned int i)
+{
+	inject_exception(VECTOR_UD, true, 0x18);
+	if (vcpu_run(&vcpu) != KVM_EXIT_FAIL_ENTRY)
+		ktap_diag("#UD with an error code: the entry did not fail");
+	return i & 1 ? pend_gp(i) : pend_ud(i);
+}
+
 static uint32_t pend_msi_that_faults(unsigned int i)
 {
 	unmap_idt();
@@ -255,7 +274,7 @@ static void use_x2apic(void)
 
 int main(void)
 {
-	ktap_plan(8);
+	ktap_plan(10);
 	vm_create(&vm, events_guest, events_guest_end);
 	vm_set_gate(&vm, VECTOR_UD, gpa_of(events_ud));
 	vm_set_gate(&vm, VECTOR_NMI, gpa_of(events_nmi));
@@ -274,6 +293,8 @@ int main(void)
 	check_entries(pend_gp, "the same exception and error code on each entry");
 	check_entries(pend_gp_other_code, "the same exception, another error code");
 	check_entries(pend_pairs, "two exceptions in turns, each twice");
+	check_entries(pend_msi_or_gp, "an external interrupt and an exception in turns");
+	check_entries(pend_after_failed_entry, "an exception after an entry that failed");
 	check_entries(pend_msi_that_faults, "an external interrupt whose delivery faults in EPT");
 	check_int("INT and INT3 whose delivery faults in EPT");
 	vcpu_destroy(&vcpu);
