@@ -2,7 +2,9 @@
 /*
  * reload: kvm_intel is unloaded and loaded with the enlightened VMCS off and on.
  *
- *	reload [DIR]		DIR holds irqbypass.ko, kvm.ko, kvm-intel.ko (/mods)
+ *	reload [--times N]	N times off and on, kvm_intel alone; or six loads of all
+ *
+ * /mods holds irqbypass.ko, kvm.ko and kvm-intel.ko.
  *
  * Proved: the modules unload and load again in either mode; the parameter and the
  * line in the kernel's log agree with the mode; L2 runs after each load, and after
@@ -28,6 +30,7 @@
 
 #define LOG_LINE	"Using Hyper-V Enlightened VMCS"
 #define EXITS		50
+#define DIR		"/mods"
 
 /* klogctl() commands, see syslog(2). */
 #define LOG_READ_ALL	3
@@ -37,12 +40,12 @@ static const bool modes[] = { false, true, false, false, true, true };
 
 #define MODES	(sizeof(modes) / sizeof(modes[0]))
 
-static void load(const char *dir, const char *module, const char *parameters)
+static void load(const char *module, const char *parameters)
 {
 	char path[512];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s.ko", dir, module);
+	snprintf(path, sizeof(path), "%s/%s.ko", DIR, module);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		ktap_bail("%s: %s", path, strerror(errno));
@@ -65,17 +68,10 @@ static void unload(const char *module)
 	}
 }
 
-static void load_all(const char *dir, const char *parameters)
+static void load_kvm(void)
 {
-	load(dir, "irqbypass", "");
-	load(dir, "kvm", "");
-	load(dir, "kvm-intel", parameters);
-}
-
-static void unload_all(void)
-{
-	unload("kvm_intel");
-	unload("kvm");
+	load("irqbypass", "");
+	load("kvm", "");
 }
 
 /* How often the log says that the enlightened VMCS is used. */
@@ -100,15 +96,14 @@ static unsigned int log_lines(void)
 	return lines;
 }
 
-static void check_mode(const char *dir, bool on)
+/* Loads kvm_intel in the mode and lets L2 run. */
+static bool load_mode(bool on)
 {
 	bool expected = on && evmcs_advertised();
-	unsigned int before, lines;
+	unsigned int before = log_lines(), lines;
 	bool ok = true;
 
-	unload_all();
-	before = log_lines();
-	load_all(dir, on ? "enlightened_vmcs=1" : "enlightened_vmcs=0");
+	load("kvm-intel", on ? "enlightened_vmcs=1" : "enlightened_vmcs=0");
 	lines = log_lines() - before;
 	if (evmcs_parameter() != expected || evmcs_in_use() != expected) {
 		ktap_diag("parameter %d, in use %d, expected %d", evmcs_parameter(),
@@ -120,22 +115,51 @@ static void check_mode(const char *dir, bool on)
 		ok = false;
 	}
 	cpuid_loop(EXITS);
-	ktap_ok(ok, "loaded with enlightened_vmcs=%d, L2 runs", on);
+	return ok;
+}
+
+static void check_modes(void)
+{
+	for (unsigned int i = 0; i < MODES; i++) {
+		unload("kvm_intel");
+		unload("kvm");
+		load_kvm();
+		ktap_ok(load_mode(modes[i]), "loaded with enlightened_vmcs=%d, L2 runs", modes[i]);
+	}
+}
+
+static void check_times(unsigned int times)
+{
+	unsigned int i;
+
+	load_kvm();
+	for (i = 0; i < times; i++) {
+		unload("kvm_intel");
+		if (!load_mode(i & 1)) {
+			ktap_diag("that was load %u", i + 1);
+			break;
+		}
+	}
+	ktap_ok(i == times, "loaded %u times with eVMCS off and on in turns, L2 runs", times);
 }
 
 int main(int argc, char **argv)
 {
-	const char *dir = argc > 1 ? argv[1] : "/mods";
+	int times = argc == 3 && !strcmp(argv[1], "--times") ? atoi(argv[2]) : 0;
 
-	ktap_plan(MODES);
-	if (access(dir, R_OK)) {
-		ktap_skip_rest("no modules in %s; name their directory", dir);
+	if (argc != 1 && times <= 0)
+		ktap_bail("usage: %s [--times N]", argv[0]);
+	ktap_plan(times ? 1 : MODES);
+	if (access(DIR, R_OK)) {
+		ktap_skip_rest("no modules in " DIR);
 		return ktap_exit();
 	}
 	ktap_diag("enlightened VMCS: %sadvertised", evmcs_advertised() ? "" : "not ");
-	for (unsigned int i = 0; i < MODES; i++)
-		check_mode(dir, modes[i]);
-	unload_all();
-	load_all(dir, "");
+	if (times)
+		check_times(times);
+	else
+		check_modes();
+	unload("kvm_intel");
+	load("kvm-intel", "");
 	return ktap_exit();
 }
