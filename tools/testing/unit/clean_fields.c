@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "clean_fields.h"
+#include "l0_model.h"
 #include "unit.h"
 
 #define PAGE_BYTES	4096
@@ -113,121 +114,22 @@ static bool store_touches_its_field_only(void)
 	return true;
 }
 
-/*
- * An L0 that takes the clean fields at their word. It keeps a copy of every
- * field and, on an entry, loads only the groups that are not clean. At an exit
- * it changes guest state and reports it in the page. What the exit spends is
- * garbage in the copy from then on, while the page still shows the old value:
- * it matters again when L1 has stored it again.
- */
-static struct {
-	u64 copy[EVMCS_NR_INDICES];
-	bool launched;
-} l0;
-
-/* What L1 means each field to be, and whether it does, regardless of any page. */
-static u64 meant[EVMCS_NR_INDICES];
-static bool matters[EVMCS_NR_INDICES];
-
-static void l1_store(unsigned int i, u64 value)
-{
-	meant[i] = value;
-	matters[i] = true;
-	evmcs_store(page, evmcs_slots[i], value);
-}
-
-static bool entry_is_right(void)
-{
-	for_each_slot(i) {
-		const struct evmcs_slot *slot = &evmcs_slots[i];
-
-		if (!l0.launched || !slot->group ||
-		    (clean() & slot->group) != slot->group)
-			l0.copy[i] = evmcs_fetch(page, *slot);
-		if (matters[i] && l0.copy[i] != meant[i]) {
-			ktap_diag("offset 0x%x: L0 runs with 0x%llx, L1 means 0x%llx",
-				  slot->offset, (unsigned long long)l0.copy[i],
-				  (unsigned long long)meant[i]);
-			return false;
-		}
-	}
-	l0.launched = true;
-	return true;
-}
-
-static void l0_exit(void)
-{
-	for_each_slot(i) {
-		const struct evmcs_slot *slot = &evmcs_slots[i];
-
-		if (spent(slot)) {
-			l0.copy[i] = rand();
-			matters[i] = false;
-		} else if (slot->group & (EVMCS_GUEST_BASIC | EVMCS_GUEST_GRP1 |
-					  EVMCS_GUEST_GRP2 | EVMCS_CRDR) &&
-			   slot->group != EVMCS_ALL && rand() % 8 == 0) {
-			meant[i] = evmcs_truncate(rand(), slot->bytes);
-			l0.copy[i] = meant[i];
-			evmcs_put(page, *slot, l0.copy[i]);
-		}
-	}
-}
-
-/* L0 gives up in the middle of loading: some groups are loaded, others not. */
-static void l0_failed_entry(void)
-{
-	for_each_slot(i)
-		l0.copy[i] = rand() % 2 ? evmcs_fetch(page, evmcs_slots[i]) :
-					  (u64)rand();
-}
-
-/* L1 stores values from a small range, so that equal ones are common. */
-static void l1_stores(void)
-{
-	unsigned int n = rand() % 24;
-
-	while (n--) {
-		unsigned int i = rand() % EVMCS_NR_INDICES;
-
-		if (!evmcs_slots[i].offset)
-			continue;
-		l1_store(i, rand() % 3);
-	}
-	/* An event on many entries, often the one of the entry before. */
-	if (rand() % 2)
-		return;
-	for_each_slot(i) {
-		if (spent(&evmcs_slots[i]))
-			l1_store(i, 1);
-	}
-}
-
+/* Steps at random; each of the first bytes is another kind of L0. */
 static bool l0_never_runs_stale(void)
 {
-	memset(page, 0, sizeof(page));
-	memset(meant, 0, sizeof(meant));
-	memset(matters, true, sizeof(matters));
-	memset(&l0, 0xff, sizeof(l0));
-	l0.launched = false;
-	srand(1);
+	static u8 steps[4096];
 
-	for (unsigned int step = 0; step < 20000; step++) {
-		l1_stores();
-		switch (rand() % 16) {
-		case 0:		/* VMCLEAR, or the way to another CPU */
-			evmcs_forget(page);
-			memset(l0.copy, 0xff, sizeof(l0.copy));
-			break;
-		case 1:
-			l0_failed_entry();
-			evmcs_after_entry(page, false);
-			break;
-		default:
-			if (!entry_is_right())
-				return false;
-			l0_exit();
-			evmcs_after_entry(page, true);
-			break;
+	srand(1);
+	for (unsigned int run = 0; run < 100; run++) {
+		const char *problem;
+
+		for (unsigned int i = 0; i < sizeof(steps); i++)
+			steps[i] = rand() >> 8;
+		steps[0] = run;
+		problem = l0_model_run(steps, sizeof(steps));
+		if (problem) {
+			ktap_diag("%s", problem);
+			return false;
 		}
 	}
 	return true;
