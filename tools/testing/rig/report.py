@@ -9,7 +9,12 @@ from session import Outcome
 LAST_LINES = 30
 KTAP_LINE = re.compile(r"\s*(KTAP version|TAP version|1\.\.\d+|(not )?ok \d+|#|Bail out!)")
 # A kernel that says one of these has failed, whatever its tests say.
-KERNEL_PROBLEM = r"Kernel panic|BUG: |kernel BUG at|Oops: |WARNING: CPU: |general protection fault"
+# KASAN and KFENCE, DEBUG_ATOMIC_SLEEP and DEBUG_PREEMPT begin with BUG, lockdep and
+# RCU with BUG, WARNING or INFO.
+KERNEL_PROBLEM = (
+    r"Kernel panic|BUG: |kernel BUG at|Oops: |WARNING: |general protection fault|UBSAN: |ODEBUG: "
+    r"|INFO: (task .* blocked|trying to register|lockdep is turned off|.*detected )"
+)
 SKIPPED = 4  # exit code of a kselftest that did not run
 
 
