@@ -14,7 +14,6 @@ from pathlib import Path
 from common import BUILD, HERE, KERNEL, RIG, TOP, CannotRun, lock, output_of, say
 
 FRAGMENT = HERE / "kernel.config"
-LOG = RIG / "kernel.log"
 FILES_BUILT = 1600  # about; only for the progress line
 PROGRESS_SECONDS = 20
 KVM_MODULES = ("irqbypass", "kvm", "kvm-intel")
@@ -43,10 +42,41 @@ def version_of(tree: Path) -> str:
     return ".".join(re.findall(r"^(?:VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", head, re.M))
 
 
-def _fingerprint(tree: Path) -> str:
+@dataclass(frozen=True)
+class Variant:
+    """One configuration of the rig's own kernel; each fragment overrules those before it."""
+
+    suffix: str
+    fragments: tuple[Path, ...]
+
+    @property
+    def directory(self) -> Path:
+        return RIG / f"kernel{self.suffix}"
+
+    @property
+    def log(self) -> Path:
+        return RIG / f"kernel{self.suffix}.log"
+
+    @property
+    def stamp(self) -> Path:
+        return RIG / f"kernel{self.suffix}.stamp"
+
+    def config(self) -> str:
+        return "".join(path.read_text() for path in self.fragments)
+
+    def failed(self, what: str) -> CannotRun:
+        last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return CannotRun(f"{what}; the last lines of {self.log}:\n{last}")
+
+
+PLAIN = Variant("", (FRAGMENT,))
+DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
+
+
+def _fingerprint(variant: Variant, tree: Path) -> str:
     """Changes whenever the kernel must be built anew."""
     makefile = tree / "Makefile"
-    digest = hashlib.sha256(FRAGMENT.read_bytes())
+    digest = hashlib.sha256(variant.config().encode())
     digest.update(f"{tree} {makefile.stat().st_mtime_ns} {output_of(['gcc', '--version'])}".encode())
     return digest.hexdigest()
 
@@ -63,35 +93,29 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _failed(what: str) -> CannotRun:
-    last = "\n".join(LOG.read_text(errors="replace").splitlines()[-15:])
-    return CannotRun(f"{what}; the last lines of {LOG}:\n{last}")
-
-
-def _configure(make: list[str], env: dict[str, str]) -> None:
-    """tinyconfig, then our fragment; every line of the fragment must survive."""
-    config = KERNEL / ".config"
-    with LOG.open("w") as log:
+def _configure(variant: Variant, make: list[str], env: dict[str, str]) -> None:
+    """tinyconfig, then our fragments; every setting must survive."""
+    config = variant.directory / ".config"
+    with variant.log.open("w") as log:
         for target in ("tinyconfig", "olddefconfig"):
             if subprocess.run([*make, target], stdout=log, stderr=log, env=env).returncode:
-                raise _failed(f"make {target} failed")
+                raise variant.failed(f"make {target} failed")
             if target == "tinyconfig":
                 with config.open("a") as file:
-                    file.write(FRAGMENT.read_text())
+                    file.write(variant.config())
     result = set(config.read_text().splitlines())
-    for line in FRAGMENT.read_text().splitlines():
-        name, _, value = line.partition("=")
-        if not line.startswith("CONFIG_"):
-            continue
+    wanted = dict(line.split("=", 1) for line in variant.config().splitlines() if line.startswith("CONFIG_"))
+    for name, value in wanted.items():
+        line = f"{name}={value}"
         lost = line not in result if value != "n" else any(r.startswith(f"{name}=") for r in result)
         if lost:
-            raise CannotRun(f"{FRAGMENT}: this kernel does not accept '{line}'")
+            raise CannotRun(f"{variant.fragments[-1]}: this kernel does not accept '{line}'")
 
 
-def _compile(make: list[str], env: dict[str, str], release: str) -> None:
+def _compile(variant: Variant, make: list[str], env: dict[str, str], release: str) -> None:
     begin = shown = time.monotonic()
     count = 0
-    with LOG.open("a") as log:
+    with variant.log.open("a") as log:
         process = subprocess.Popen(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         assert process.stdout
         for line in process.stdout:
@@ -103,30 +127,30 @@ def _compile(make: list[str], env: dict[str, str], release: str) -> None:
                 say(f"kernel {release}: {count} of about {max(count, FILES_BUILT)} files, {now - begin:.0f} s")
         code = process.wait()
     if code:
-        raise _failed("the kernel did not build")
+        raise variant.failed("the kernel did not build")
     say(f"kernel {release}: built, {count} files, {time.monotonic() - begin:.0f} s")
 
 
-def build() -> Kernel:
-    """The rig's own kernel; built when its fragment, its source or the compiler changed."""
+def build(variant: Variant = PLAIN) -> Kernel:
+    """The rig's own kernel; built when its fragments, its source or the compiler changed."""
     tree = source()
-    release = f"{version_of(tree)}-rig"
-    stamp = RIG / "kernel.stamp"
-    fingerprint = _fingerprint(tree)
-    with lock("kernel"):
-        if not stamp.exists() or stamp.read_text() != fingerprint:
-            stamp.unlink(missing_ok=True)
-            KERNEL.mkdir(parents=True, exist_ok=True)
+    release = f"{version_of(tree)}-rig{variant.suffix}"
+    directory = variant.directory
+    fingerprint = _fingerprint(variant, tree)
+    with lock(directory.name):
+        if not variant.stamp.exists() or variant.stamp.read_text() != fingerprint:
+            variant.stamp.unlink(missing_ok=True)
+            directory.mkdir(parents=True, exist_ok=True)
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
-            make = ["nice", "make", "-C", str(tree), f"O={KERNEL}", f"-j{os.cpu_count()}", f"CC={compiler}"]
-            say(f"kernel {release}: building it in {KERNEL.relative_to(TOP)} from {tree}")
-            _configure(make, _environment())
-            _compile(make, _environment(), release)
-            stamp.write_text(fingerprint)
+            make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
+            say(f"kernel {release}: building it in {directory.relative_to(TOP)} from {tree}")
+            _configure(variant, make, _environment())
+            _compile(variant, make, _environment(), release)
+            variant.stamp.write_text(fingerprint)
     return Kernel(
         release,
-        KERNEL / "arch/x86/boot/compressed/vmlinux.bin",
-        dict(zip(KVM_MODULES, (KERNEL / f"{path}.ko" for path in KVM_PATHS))),
+        directory / "arch/x86/boot/compressed/vmlinux.bin",
+        dict(zip(KVM_MODULES, (directory / f"{path}.ko" for path in KVM_PATHS))),
     )
 
 
