@@ -79,11 +79,8 @@ def _l1_modules(configuration: Configuration, booted: kernel.Kernel) -> bytes:
             nested = configuration.modules == "nested"
             path = (MODULES / booted.release if nested else Path(configuration.modules)) / path.name
             if not path.exists():
-                raise CannotRun(
-                    f"{path} is missing"
-                    + ("; build it with " * nested)
-                    + ("'make modules'" if configuration.kernel == "cloud" else f"'tools/build/modules --kernel-dir {kernel.KERNEL.relative_to(TOP)}'") * nested
-                )
+                how = f"; build it with '{booted.build_ours}'" if nested else ""
+                raise CannotRun(f"{path} is missing{how}")
         archive.file(f"mods/{name}.ko", path)
     return _bytes(archive)
 
@@ -173,7 +170,7 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
         archive.data("l1/l2", _l2(rig))
     rows: dict[Configuration, str] = {}
     for number, (configuration, scenarios) in enumerate(groups.items(), 1):
-        booted = rig if configuration.kernel == "rig" else kernel.cloud()
+        booted = kernel.named(configuration.kernel)
         vmlinux = f"l1/vmlinux-{booted.release}"
         row = f"plan/{number}"
         if configuration.modules in ("nested", "stock"):

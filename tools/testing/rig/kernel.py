@@ -28,6 +28,7 @@ class Kernel:
     release: str
     vmlinux: Path  # an ELF file that QEMU enters through PVH
     modules: dict[str, Path]
+    build_ours: str  # the command that builds our modules for it
 
 
 def source() -> Path:
@@ -151,6 +152,7 @@ def build(variant: Variant = PLAIN) -> Kernel:
         release,
         directory / "arch/x86/boot/compressed/vmlinux.bin",
         dict(zip(KVM_MODULES, (directory / f"{path}.ko" for path in KVM_PATHS))),
+        f"tools/build/modules --kernel-dir {directory.relative_to(TOP)}",
     )
 
 
@@ -175,7 +177,13 @@ def cloud() -> Kernel:
         prepared = RIG / f"cloud-{release}"
         if not (prepared / "vmlinux").exists():
             _prepare(tree, root, release, prepared)
-    return Kernel(release, prepared / "vmlinux", {name: prepared / f"{name}.ko" for name in CLOUD_MODULES})
+    modules = {name: prepared / f"{name}.ko" for name in CLOUD_MODULES}
+    return Kernel(release, prepared / "vmlinux", modules, "make modules")
+
+
+def named(name: str) -> Kernel:
+    """The kernel that a scenario names."""
+    return {"rig": build, "debug": lambda: build(DEBUG), "cloud": cloud}[name]()
 
 
 def _fetch(package: str, root: Path) -> None:

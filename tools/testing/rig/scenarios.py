@@ -12,7 +12,9 @@ from common import HERE, CannotRun
 TABLE = HERE / "scenarios.ini"
 FLAVOURS = ("stock-plain", "stock", "nested")
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap")
-KERNELS = ("rig", "cloud")
+KERNELS = ("rig", "debug", "cloud")
+DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
+DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
@@ -32,6 +34,11 @@ class Configuration:
     l0_run: str
     l0_kvm: str
     faults: tuple[str, ...]
+
+    @property
+    def slower(self) -> int:
+        """How many times longer things may take."""
+        return DEBUG_SLOWER if self.kernel == "debug" else 1
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,15 @@ def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
     """Beside each scenario of our modules, the same one on the kernel's own."""
     twins = [replace(s, flavour="stock", twin=True) for s in chosen if s.flavour == "nested"]
     return [*chosen, *twins]
+
+
+def with_debug_kernel(chosen: Sequence[Scenario]) -> list[Scenario]:
+    """Those that run our modules on the rig's plain kernel, on the debug kernel instead."""
+    return [
+        replace(s, kernel="debug", memory=s.memory + DEBUG_MEMORY, twice=False)
+        for s in chosen
+        if s.kernel == "rig" and s.flavour == "nested"
+    ]
 
 
 def by_configuration(scenarios: Sequence[Scenario]) -> dict[Configuration, list[Scenario]]:

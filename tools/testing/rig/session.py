@@ -75,15 +75,15 @@ class Session:
         if not self._until("@fork l0", L0_SECONDS):
             raise Failed("l0-hang", f"L0 did not boot ({L0_SECONDS} s)")
 
-    def until_l1_is_up(self) -> None:
+    def until_l1_is_up(self, slower: int) -> None:
         if not self._until("@l0 start", L0_START_SECONDS):
             raise Failed("l0-hang", f"L0 did not start L1 ({L0_START_SECONDS} s)")
-        self._follow_l1("@fork l1", L1_SECONDS)
+        self._follow_l1("@fork l1", L1_SECONDS * slower)
 
     def end_of(self, scenario: Scenario) -> Outcome:
         """Follow the scenario's commands to L1's end."""
         try:
-            self._follow_l1("@l0 end", scenario.timeout)
+            self._follow_l1("@l0 end", scenario.timeout * scenario.configuration.slower)
             if "@l1 end" not in self.console:
                 raise self._l1_ended()
         except Failed as failed:
