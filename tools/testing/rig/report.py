@@ -86,12 +86,18 @@ def report(outcome: Outcome) -> Report:
     if outcome.failure:
         result.note([f"{outcome.failure}: {outcome.explanation}"])
     for pattern in scenario.expect:
-        result.result(any(re.search(pattern, line) for line in outcome.console), f"expect {pattern}")
+        found = sum(1 for line in outcome.console if re.search(pattern, line))
+        if scenario.faults:
+            result.result(found == 1, f"expect once {pattern}")
+        else:
+            result.result(found > 0, f"expect {pattern}")
     for pattern in scenario.refuse:
         result.result(not any(re.search(pattern, line) for line in outcome.console), f"refuse {pattern}")
     if outcome.stale is not None and scenario.flavour == "nested":
         result.result(not outcome.stale, "no stale clean fields in L0")
         result.note([f"stale: {name} {count}" for name, count in outcome.stale.items()])
+    for fault in scenario.faults:
+        result.result(outcome.struck.get(fault, 0) > 0, f"the fault strikes: {fault}")
     if scenario.twice:
         skip = "" if outcome.start == "quick" else "a cold start depends on when the host answers"
         result.result(bool(skip) or outcome.difference == "", "a second run prints the same, byte for byte", skip)

@@ -25,6 +25,7 @@ class Outcome:
     explanation: str = ""
     console: list[str] = field(default_factory=list)
     stale: dict[str, int] | None = None  # None: L0 does not count
+    struck: dict[str, int] = field(default_factory=dict)  # how often each of its faults did
     difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
     log: Path | None = None
@@ -98,6 +99,7 @@ class Session:
             str(failed or ""),
             self.console,
             self._stale(),
+            self._struck(),
             seconds=self.seconds,
             log=self._log,
         )
@@ -141,3 +143,8 @@ class Session:
             return None
         counted = [line.split()[2:] for line in self.console if line.startswith("@l0 stale ")]
         return {name: int(count) for name, count in counted}
+
+    def _struck(self) -> dict[str, int]:
+        """How often each fault struck."""
+        counted = [line.split(maxsplit=3)[2:] for line in self.console if line.startswith("@l0 fault ")]
+        return {fault: int(hits) for hits, fault in counted}

@@ -217,7 +217,7 @@ bool __init evmcs_setup(bool wanted)
 
 	if (offers(EVMCS_NESTED_GPA_FLUSH))
 		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_IN_USE,
-				 "the kernel's own code, with EPT");
+				 "the kernel's own code; the log tells if Hyper-V refuses");
 	else
 		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_ABSENT,
 				 "Hyper-V does not offer it");
