@@ -159,7 +159,8 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
     rig = kernel.build()
     archive = _userland()
     archive.file("init", HERE / "l0-init")
-    archive.file("bin/e9cat", _compile(HERE / "e9cat.c", directory / "e9cat", "-static"))
+    for program in ("e9cat", "timeslice"):
+        archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
     _add_qemu(archive)
     for name, path in rig.modules.items():
         archive.file(f"mods/{name}.ko", path)

@@ -81,7 +81,7 @@ class Run:
         row = self.images.rows[configuration]
         with l0.fork(f"l1-{row}", f"boot {row}") as l1:
             try:
-                l1.until_l1_is_up(configuration.slower)
+                l1.until_l1_is_up(max(s.timeout for s in scenarios) * configuration.slower)
                 if not l1.machine.is_template():
                     raise Failed("emulator", "the emulator did not stop to be forked")
             except Failed as failed:
@@ -106,7 +106,7 @@ class Run:
         with self._boot(f"{scenario.name}-{scenario.flavour}", fork=False) as session:
             try:
                 session.order(f"boot {self.images.rows[scenario.configuration]}")
-                session.until_l1_is_up(scenario.configuration.slower)
+                session.until_l1_is_up(scenario.timeout * scenario.configuration.slower)
             except Failed as failed:
                 yield session.outcome(scenario, failed)
                 return

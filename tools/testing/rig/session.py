@@ -10,9 +10,8 @@ from pathlib import Path
 from emulator import Ended, Machine, Process
 from scenarios import Scenario
 
-L0_SECONDS = 120  # until L0's init asks for an L1
+L0_SECONDS = 300  # until L0's init asks for an L1
 L0_START_SECONDS = 60  # until it starts that L1
-L1_SECONDS = 120  # until L1's init asks for a scenario
 
 
 @dataclass
@@ -76,10 +75,10 @@ class Session:
         if not self._until("@fork l0", L0_SECONDS):
             raise Failed("l0-hang", f"L0 did not boot ({L0_SECONDS} s)")
 
-    def until_l1_is_up(self, slower: int) -> None:
+    def until_l1_is_up(self, seconds: float) -> None:
         if not self._until("@l0 start", L0_START_SECONDS):
             raise Failed("l0-hang", f"L0 did not start L1 ({L0_START_SECONDS} s)")
-        self._follow_l1("@fork l1", L1_SECONDS * slower)
+        self._follow_l1("@fork l1", seconds)
 
     def end_of(self, scenario: Scenario) -> Outcome:
         """Follow the scenario's commands to L1's end."""
