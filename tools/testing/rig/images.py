@@ -73,14 +73,15 @@ def _l1_base() -> bytes:
 
 
 def _l1_modules(configuration: Configuration, booted: kernel.Kernel) -> bytes:
+    sources = dict(booted.modules)
+    if configuration.modules != "stock":
+        nested = configuration.modules == "nested"
+        directory = MODULES / booted.release if nested else Path(configuration.modules)
+        sources |= {name: directory / f"{name}.ko" for name in OUR_MODULES}
     archive = Archive()
-    for name, path in booted.modules.items():
-        if configuration.modules != "stock" and name in OUR_MODULES:
-            nested = configuration.modules == "nested"
-            path = (MODULES / booted.release if nested else Path(configuration.modules)) / path.name
-            if not path.exists():
-                how = f"; build it with '{booted.build_ours}'" if nested else ""
-                raise CannotRun(f"{path} is missing{how}")
+    for name, path in sources.items():
+        if not path.exists():
+            raise CannotRun(f"{path} is missing; build it with '{booted.build_ours}'")
         archive.file(f"mods/{name}.ko", path)
     return _bytes(archive)
 

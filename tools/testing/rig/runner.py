@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Queue
 
 import images
-from common import RIG, say
+from common import RIG, CannotRun, say
 from emulator import Process, can_fork, outer_machine
 from scenarios import Configuration, Scenario, by_configuration
 from session import Failed, Outcome, Session
@@ -36,18 +36,19 @@ def run(scenarios: Sequence[Scenario], jobs: int) -> Iterator[Outcome]:
 
 
 class Run:
-    """The directory and the images of one run, and the machines that it booted."""
+    """The directory and the images of one run, and the machines that it started."""
 
     def __init__(self, scenarios: Sequence[Scenario]) -> None:
         self.directory = _new_directory()
         self.groups = by_configuration(scenarios)
         self.images = images.build(self.groups, self.directory)
-        self._booted: list[Process] = []
+        self._started: list[Process] = []
 
     def quick(self, jobs: int) -> Iterator[Outcome]:
         """Boot L0 once, each L1 once, and fork."""
         try:
-            with self._boot("l0", fork=True) as l0:
+            with self._start("l0", fork=True) as l0:
+                l0.until_l0_is_up()
                 if l0.machine.is_template():
                     say(f"L0 is up after {l0.seconds:.1f} s")
                     # The dearest first, so that no job ends long after the others
@@ -55,10 +56,8 @@ class Run:
                     yield from self._share([partial(self._fork_l1, l0, *group) for group in groups], jobs)
                     return
         except Failed as failed:
-            for scenario in (s for group in self.groups.values() for s in group):
-                yield Outcome(scenario, "quick", failed.failure, str(failed))
-            return
-        say("the emulator cannot be forked (see emulator.err in the run's directory): L0 and L1 boot for every scenario")
+            raise CannotRun(f"{failed}; see {self.directory}/l0") from failed
+        say(f"the emulator cannot be forked (see {self.directory}/l0/emulator.err): every scenario boots L0 and L1")
         yield from self.cold(jobs)
 
     def cold(self, jobs: int) -> Iterator[Outcome]:
@@ -67,30 +66,29 @@ class Run:
         yield from self._share([partial(self._from_power_on, scenario) for scenario in scenarios], jobs)
 
     @contextmanager
-    def _boot(self, name: str, fork: bool) -> Iterator[Session]:
-        """L0, up to where it asks for an L1."""
+    def _start(self, name: str, fork: bool) -> Iterator[Session]:
         machine = outer_machine()(self.directory / name)
-        self._booted.append(machine)
+        self._started.append(machine)
         with Session(machine) as session:
             machine.boot(self.images, self.images.forkserver() if fork else None)
-            session.until_l0_is_up()
             yield session
 
     def _fork_l1(self, l0: Session, configuration: Configuration, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
         """Boot an L1 in a fork of L0, and run each scenario in a fork of that."""
         row = self.images.rows[configuration]
+        left = list(scenarios)
         with l0.fork(f"l1-{row}", f"boot {row}") as l1:
             try:
                 l1.until_l1_is_up(max(s.timeout for s in scenarios) * configuration.slower)
                 if not l1.machine.is_template():
                     raise Failed("emulator", "the emulator did not stop to be forked")
+                say(f"L1 for {' '.join(s.name for s in scenarios)}: up after {l1.seconds:.1f} s")
+                while left:
+                    yield self._fork_test(l1, left[0])
+                    del left[0]
             except Failed as failed:
-                for scenario in scenarios:
+                for scenario in left:
                     yield l1.outcome(scenario, failed)
-                return
-            say(f"L1 for {' '.join(s.name for s in scenarios)}: up after {l1.seconds:.1f} s")
-            for scenario in scenarios:
-                yield self._fork_test(l1, scenario)
 
     def _fork_test(self, l1: Session, scenario: Scenario) -> Outcome:
         name = f"{scenario.name}-{scenario.flavour}"
@@ -103,8 +101,9 @@ class Run:
         return outcome
 
     def _from_power_on(self, scenario: Scenario) -> Iterator[Outcome]:
-        with self._boot(f"{scenario.name}-{scenario.flavour}", fork=False) as session:
+        with self._start(f"{scenario.name}-{scenario.flavour}", fork=False) as session:
             try:
+                session.until_l0_is_up()
                 session.order(f"boot {self.images.rows[scenario.configuration]}")
                 session.until_l1_is_up(scenario.timeout * scenario.configuration.slower)
             except Failed as failed:
@@ -126,11 +125,11 @@ class Run:
             finally:
                 results.put(None)
 
+        left = len(tasks)
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 for task in tasks:
                     pool.submit(work, task)
-                left = len(tasks)
                 while left:
                     result = results.get()
                     if result is None:
@@ -143,7 +142,7 @@ class Run:
                 pool.shutdown(wait=False, cancel_futures=True)
                 # Whoever still waits for one of them sees it end.
                 if left:
-                    for machine in self._booted:
+                    for machine in self._started:
                         machine.stop()
 
 

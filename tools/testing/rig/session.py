@@ -78,12 +78,15 @@ class Session:
     def until_l1_is_up(self, seconds: float) -> None:
         if not self._until("@l0 start", L0_START_SECONDS):
             raise Failed("l0-hang", f"L0 did not start L1 ({L0_START_SECONDS} s)")
-        self._follow_l1("@fork l1", seconds)
+        if not self._until("@fork l1", seconds):
+            raise Failed("l1-hang", f"L1 did not ask for a scenario within {seconds:.0f} s")
 
     def end_of(self, scenario: Scenario) -> Outcome:
         """Follow the scenario's commands to L1's end."""
         try:
-            self._follow_l1("@l0 end", scenario.timeout * scenario.configuration.slower)
+            limit = scenario.timeout * scenario.configuration.slower
+            if not self._until("@l0 end", limit):
+                raise Failed("l1-hang", f"L1 did not end within {limit} s")
             if "@l1 end" not in self.console:
                 raise self._l1_ended()
         except Failed as failed:
@@ -102,10 +105,6 @@ class Session:
             seconds=self.seconds,
             log=self._log,
         )
-
-    def _follow_l1(self, marker: str, seconds: float) -> None:
-        if not self._until(marker, seconds):
-            raise Failed("l1-hang", f"L1 did not end within {seconds:.0f} s")
 
     def _l1_ended(self) -> Failed:
         if any("Kernel panic" in line for line in self.console):
