@@ -18,6 +18,9 @@ help:
 	@echo '  make run               boot the nested machine on an emulated CPU and print'
 	@echo '                         what one L2 exit costs, stock KVM and ours side by side'
 	@echo '  make check             run every test; KTAP'
+	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
+	@echo '  make mutants           see that seeded bugs make tests fail'
+	@echo '  make fuzz              fuzz for FUZZ_SECONDS (3600)'
 	@echo '  make modules [KVER=]   build kvm.ko, kvm-intel.ko, kvm-amd.ko for a stock kernel'
 	@echo '  make install [KVER=]   install them for that kernel (root)'
 	@echo '  make check-versions    build against the oldest and the newest kernel in apt'
@@ -48,8 +51,27 @@ run: rig
 
 .PHONY: check
 check: rig
+	@tools/build/deps check
 	@$(MODULES)
 	@tools/testing/check
+
+# The kernel with the checkers is L1's; L0 stays as it is.
+.PHONY: check-debug
+check-debug: rig
+	@$(RIG) kernel --debug
+	@$(MODULES) --kernel-dir build/rig/kernel-debug
+	@$(RIG) run --group check --kernel debug --results build/results/debug.json
+
+.PHONY: mutants
+mutants: rig
+	@tools/build/deps check
+	@tools/testing/mutants/run
+
+FUZZ_SECONDS ?= 3600
+.PHONY: fuzz
+fuzz:
+	@tools/build/deps check
+	@tools/testing/fuzz/run $(FUZZ_SECONDS)
 
 .PHONY: modules
 modules: deps

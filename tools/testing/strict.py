@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Puts together build/results/strict.json: what the strict L0, its faults and the mutants
+say about our modules and about the kernel's own. The rest of it is in the KTAP."""
+
+import json
+from pathlib import Path
+from statistics import median
+
+RIG, COLD, MUTANTS, STRICT = "rig.json", "cold.json", "mutants.json", "strict.json"
+UNFOUNDED = "unfounded-"  # how L0 names a clean group of which it holds nothing
+
+
+def _runs(path: Path) -> list[dict]:
+    return json.loads(path.read_text())["runs"] if path.exists() else []
+
+
+def _count(runs: list[dict], flavour: str, unfounded: bool) -> int:
+    return sum(count for run in runs if run["flavour"] == flavour
+               for name, count in run["stale"].items() if name.startswith(UNFOUNDED) == unfounded)
+
+
+def _faults(runs: list[dict]) -> list[dict]:
+    """How each flavour does under each fault; "unknown" where it was not run."""
+    fates: dict[str, dict] = {}
+    for run in runs:
+        if run["faults"]:
+            fate = fates.setdefault(run["name"], {"name": run["name"], "stock": "unknown", "nested": "unknown"})
+            fate[run["flavour"]] = "lives" if run["lives"] else "dies"
+    return list(fates.values())
+
+
+def _seconds(runs: list[dict]) -> float | None:
+    seconds = [run["seconds"] for run in runs if run["flavour"] == "nested"]
+    return round(median(seconds), 2) if seconds else None
+
+
+def write(results: Path, tests: int) -> None:
+    """Writes the file if the rig's results are there; `tests` are the cases that ran."""
+    runs = _runs(results / RIG)
+    if not runs:
+        return
+    mutants = results / MUTANTS
+    quick = [run for run in runs if run["start"] == "quick"]
+    flavours = ("stock", "nested")
+    strict = {
+        "tests": tests,
+        "stale_clean_fields": {name: _count(runs, name, False) for name in flavours},
+        "unfounded_clean_groups": {name: _count(runs, name, True) for name in flavours},
+        "faults": _faults(runs),
+        "mutants": json.loads(mutants.read_text()) if mutants.exists() else [],
+        "seconds_per_test": {"cold": _seconds(_runs(results / COLD)), "quick": _seconds(quick)},
+    }
+    (results / STRICT).write_text(json.dumps(strict, indent=2) + "\n")
