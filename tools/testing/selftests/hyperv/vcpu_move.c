@@ -23,10 +23,13 @@
 #include "lib/worker.h"
 
 #define MOVES		20	/* of one vCPU */
-#define MOVES_OF_TWO	4	/* two vCPUs compete where L0 has one CPU: slow */
+#define MOVES_OF_TWO	6	/* of each of two vCPUs */
+#define MOVES_IN_LOAD	4	/* of one vCPU that competes with other threads */
 #define STEPS_A_MOVE	20	/* L2 makes at least so many steps between two moves */
 #define MAX_WORKERS	2
 #define CPUS		2
+#define PAUSE_US	100	/* of a thread that competes with others, now and then */
+#define SPINS		50000	/* of a busy thread between two pauses */
 
 enum mover { ITSELF, ANOTHER_THREAD };
 
@@ -43,18 +46,22 @@ static const struct test {
 	{ "two-vms", "vCPUs of two VMs, moved by another thread", ANOTHER_THREAD,
 	  MOVES_OF_TWO, 2, 2, false },
 	{ "load", "one vCPU that competes for both CPUs", ANOTHER_THREAD,
-	  MOVES_OF_TWO, 1, 1, true },
+	  MOVES_IN_LOAD, 1, 1, true },
 };
 
 #define TESTS	(sizeof(tests) / sizeof(tests[0]))
 
 static volatile bool load_ends;
 
+/* Each of its wakes preempts the vCPU in KVM_RUN. */
 static void *load_thread(void *cpu)
 {
 	worker_move(0, *(const int *)cpu);
-	while (!load_ends)
-		;
+	while (!load_ends) {
+		for (volatile unsigned int i = 0; i < SPINS; i++)
+			;
+		usleep(PAUSE_US);
+	}
 	return NULL;
 }
 
@@ -100,6 +107,9 @@ static void run(const struct test *test)
 	for (unsigned int i = 0; i < test->workers; i++)
 		worker_start(&worker[i], &vm[test->vms > 1 ? i : 0], test->vms > 1 ? 0 : i,
 			     test->mover == ITSELF ? test->moves : 0);
+	/* Where L0 has one CPU, two busy CPUs wait for L0's next tick at each move. */
+	for (unsigned int i = 0; i < test->workers; i++)
+		worker[i].pause_us = test->mover == ANOTHER_THREAD && !test->load ? PAUSE_US : 0;
 	if (test->load)
 		start_load(load);
 	if (test->mover == ANOTHER_THREAD)
@@ -136,6 +146,7 @@ int main(int argc, char **argv)
 		ktap_skip_rest("needs two CPUs");
 		return ktap_exit();
 	}
+	worker_be_first();
 	for (unsigned int i = 0; i < TESTS; i++)
 		if (chosen(&tests[i], key))
 			run(&tests[i]);

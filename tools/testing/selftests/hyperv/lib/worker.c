@@ -63,6 +63,14 @@ GUEST_CODE(worker_guest,
 	"	mov	%r10, 24(%rdi)\n"
 	"	out	%al, $" VM_STRING(PORT_DONE) "\n");
 
+void worker_be_first(void)
+{
+	struct sched_param lowest = { .sched_priority = 1 };
+
+	/* Threads that it creates are ordinary ones again. */
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest);
+}
+
 void worker_create_vm(struct vm *vm)
 {
 	vm_create(vm, worker_guest, worker_guest_end);
