@@ -33,8 +33,6 @@ class Kernel:
 
 def source() -> Path:
     """The kernel source that everything is built from."""
-    if "HVNEST_SRC" in os.environ:
-        return Path(os.environ["HVNEST_SRC"]).resolve()
     return Path(output_of([TOP / "tools/build/unpack"]))
 
 
