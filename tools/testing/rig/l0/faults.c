@@ -14,6 +14,8 @@
  *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
  *					VMCS fails, of those that have all bits of
  *					CONTROLS in its enlightenments control
+ *	controls			L1 is offered VMX controls that an eVMCS cannot
+ *					express, and may not use them
  *	clear				removes all faults
  *
  * Numbers are decimal or, with 0x, hexadecimal. LAST 0 means for ever. Reading the
@@ -32,7 +34,13 @@
 #define MAX_FAULTS	16
 #define MAX_LINE	80
 
-enum fault_kind { FAULT_CPUID, FAULT_WRMSR, FAULT_HYPERCALL, FAULT_ENTRY };
+enum fault_kind {
+	FAULT_CPUID,
+	FAULT_WRMSR,
+	FAULT_HYPERCALL,
+	FAULT_ENTRY,
+	FAULT_CONTROLS,
+};
 
 /**
  * struct fault - one line of the file
@@ -167,6 +175,21 @@ bool l0_fault_entry(u32 controls)
 }
 EXPORT_SYMBOL_GPL(l0_fault_entry);
 
+/**
+ * l0_fault_controls() - shall L0 not filter the VMX controls that it offers?
+ *
+ * Context: any.
+ */
+bool l0_fault_controls(void)
+{
+	for_each_fault(fault, FAULT_CONTROLS) {
+		atomic64_inc(&fault->hits);
+		return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_GPL(l0_fault_controls);
+
 static bool parse_cpuid(struct fault *fault, const char *args)
 {
 	static const char * const names[] = { "eax", "ebx", "ecx", "edx" };
@@ -211,7 +234,8 @@ static bool parse(struct fault *fault, const char *line)
 		return parse_uses(fault, line + strlen("hypercall "), FAULT_HYPERCALL);
 	if (str_has_prefix(line, "entry "))
 		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
-	return false;
+	fault->kind = FAULT_CONTROLS;
+	return !strcmp(line, "controls");
 }
 
 static int add(const char *line)

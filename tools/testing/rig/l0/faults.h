@@ -18,5 +18,6 @@ void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result);
 bool l0_fault_hypercall(u16 code);
 bool l0_fault_entry(u32 controls);
+bool l0_fault_controls(void);
 
 #endif /* HVNEST_L0_FAULTS_H */
