@@ -17,11 +17,6 @@
  * Fields without a group are read at each entry, and those that L1 does not write
  * have none.
  *
- * This L0 also uses its right to cache the entry interruption information: that the
- * processor cleared the valid bit shows in the page when L0 lets go of its copy,
- * with VMCLEAR at the latest, and not before. An L1 that leaves an event away
- * because the page shows the same one already loses it.
- *
  * /sys/kernel/debug/l0/stale shows the counts above zero; a write resets them.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -97,7 +92,6 @@ enum entry_state {
  * @entry:     how far the current VM entry is
  * @cpu:       L1's CPU that entered it last
  * @held:      @evmcs is what L0 loaded and has written since
- * @spent:     the page shows an event as pending that was injected
  * @evmcs:     the copy
  * @page:      what L1 entered with
  * @bitmap:    the MSR bitmap when L0 last read it
@@ -107,7 +101,6 @@ struct copy {
 	enum entry_state entry;
 	int cpu;
 	bool held;
-	bool spent;
 	struct hv_enlightened_vmcs evmcs;
 	struct hv_enlightened_vmcs page;
 	u64 bitmap[BITMAP_WORDS];
@@ -217,41 +210,17 @@ static bool uses_bitmap(const struct hv_enlightened_vmcs *evmcs)
 	       evmcs->cpu_based_vm_exec_control & CPU_BASED_USE_MSR_BITMAPS;
 }
 
-/*
- * L0 lets go of what it holds: unless L1 has asked for another event since, the
- * page must show that the last one is spent.
- */
-static void flush_spent(struct kvm_vcpu *vcpu, gpa_t gpa, struct copy *copy)
-{
-	const unsigned int clean_fields = offsetof(struct hv_enlightened_vmcs, hv_clean_fields);
-	const unsigned int intr_info = offsetof(struct hv_enlightened_vmcs,
-						vm_entry_intr_info_field);
-	u32 clean, value;
-
-	if (!copy->spent)
-		return;
-	copy->spent = false;
-	value = copy->evmcs.vm_entry_intr_info_field & ~INTR_INFO_VALID_MASK;
-	if (kvm_vcpu_read_guest(vcpu, gpa + clean_fields, &clean, sizeof(clean)) ||
-	    !(clean & HV_VMX_ENLIGHTENED_CLEAN_FIELD_CONTROL_EVENT))
-		return;
-	kvm_vcpu_write_guest(vcpu, gpa + intr_info, &value, sizeof(value));
-	copy->evmcs.vm_entry_intr_info_field = value;
-}
-
 /**
  * l0_entry() - L1 executes VMLAUNCH or VMRESUME
- * @vcpu:   L1's CPU
- * @launch: it is VMLAUNCH
+ * @vcpu: L1's CPU
  *
  * Context: may sleep.
  * Return: true if a fault was asked for: the instruction is to fail.
  */
-bool l0_entry(struct kvm_vcpu *vcpu, bool launch)
+bool l0_entry(struct kvm_vcpu *vcpu)
 {
-	gpa_t previous = to_vmx(vcpu)->nested.hv_evmcs_vmptr;
 	gpa_t gpa = nested_get_evmptr(vcpu);
-	struct copy *copy, *other;
+	struct copy *copy;
 	unsigned long flags;
 
 	if (!evmptr_is_valid(gpa))
@@ -260,15 +229,6 @@ bool l0_entry(struct kvm_vcpu *vcpu, bool launch)
 	copy = make_copy(vcpu, gpa);
 	if (!copy)
 		return false;
-	/* The kernel's KVM holds one eVMCS a CPU, and loads any other one anew. */
-	if (gpa != previous && evmptr_is_valid(previous)) {
-		other = find_copy(vcpu, previous);
-		if (other && other->cpu == vcpu->vcpu_id)
-			flush_spent(vcpu, previous, other);
-	}
-	if (launch || gpa != previous)
-		flush_spent(vcpu, gpa, copy);
-
 	if (kvm_vcpu_read_guest(vcpu, gpa, &copy->page, sizeof(copy->page)) ||
 	    (uses_bitmap(&copy->page) &&
 	     kvm_vcpu_read_guest(vcpu, copy->page.msr_bitmap, copy->now, sizeof(copy->now))))
@@ -324,19 +284,10 @@ void l0_exit(struct kvm_vcpu *vcpu)
 	raw_spin_lock_irqsave(&copies_lock, flags);
 	if (copy->entry == ENTRY_BEGUN &&
 	    !(evmcs->vm_exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		copy->spent = copy->page.vm_entry_intr_info_field & INTR_INFO_VALID_MASK &&
-			      !(evmcs->vm_entry_intr_info_field & INTR_INFO_VALID_MASK);
-		if (copy->spent)
-			evmcs->vm_entry_intr_info_field =
-				copy->page.vm_entry_intr_info_field;
 		copy->evmcs = *evmcs;
 		copy->held = true;
-	} else {
-		/* All that L0 still knows is in the page now. */
-		copy->spent = false;
-		copy->evmcs.vm_entry_intr_info_field = evmcs->vm_entry_intr_info_field;
-		if (copy->entry != NO_ENTRY)
-			copy->held = false;
+	} else if (copy->entry != NO_ENTRY) {
+		copy->held = false;
 	}
 	copy->entry = NO_ENTRY;
 	raw_spin_unlock_irqrestore(&copies_lock, flags);
@@ -355,7 +306,6 @@ void l0_vmclear(struct kvm_vcpu *vcpu, gpa_t gpa)
 
 	if (!copy)
 		return;
-	flush_spent(vcpu, gpa, copy);
 	copy->held = false;
 	copy->entry = NO_ENTRY;
 }

@@ -10,7 +10,7 @@
 void l0_stale_init(void);
 void l0_stale_exit(void);
 
-bool l0_entry(struct kvm_vcpu *vcpu, bool launch);
+bool l0_entry(struct kvm_vcpu *vcpu);
 void l0_entry_begins(struct kvm_vcpu *vcpu);
 void l0_exit(struct kvm_vcpu *vcpu);
 void l0_vmclear(struct kvm_vcpu *vcpu, gpa_t gpa);

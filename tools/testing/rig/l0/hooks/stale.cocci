@@ -10,14 +10,14 @@
 // rule: header 2
 
 @entry@
-identifier vcpu, launch;
+identifier vcpu;
 position p;
 @@
-nested_vmx_run(struct kvm_vcpu *vcpu, bool launch)
+nested_vmx_run(struct kvm_vcpu *vcpu, ...)
 {
 	...
 	if (!nested_vmx_check_permission@p(vcpu)) return 1;
-+	if (l0_entry(vcpu, launch))
++	if (l0_entry(vcpu))
 +		return nested_vmx_failInvalid(vcpu);
 	...
 }
