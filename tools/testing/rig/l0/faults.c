@@ -73,8 +73,8 @@ struct fault {
 };
 
 /*
- * A fault is written before nr_faults covers it, and none goes away while a guest
- * runs: readers need no lock.
+ * A fault is written before nr_faults covers it (release; readers acquire), and none
+ * goes away while a guest runs: readers need no lock.
  */
 static struct fault faults[MAX_FAULTS];
 static unsigned int nr_faults;
@@ -83,12 +83,18 @@ static DEFINE_MUTEX(faults_lock);
 struct dentry *l0_debugfs;
 EXPORT_SYMBOL_GPL(l0_debugfs);
 
-#define for_each_fault(fault, k)					\
-	for (struct fault *fault = faults,				\
-	     *end = faults + smp_load_acquire(&nr_faults);		\
-	     fault < end; fault++)					\
-		if (fault->kind != (k)) {				\
-		} else
+/* The fault of this kind after @fault, or the first one after NULL. */
+static struct fault *next_fault(struct fault *fault, enum fault_kind kind)
+{
+	/* Pairs with the release in add(). */
+	struct fault *end = faults + smp_load_acquire(&nr_faults);
+
+	for (fault = fault ? fault + 1 : faults; fault < end; fault++) {
+		if (fault->kind == kind)
+			return fault;
+	}
+	return NULL;
+}
 
 static bool strikes(struct fault *fault)
 {
@@ -113,8 +119,9 @@ static bool strikes(struct fault *fault)
 void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
 	u32 *regs[] = { eax, ebx, ecx, edx };
+	struct fault *fault = NULL;
 
-	for_each_fault(fault, FAULT_CPUID) {
+	while ((fault = next_fault(fault, FAULT_CPUID))) {
 		u32 *reg = regs[fault->reg];
 
 		if (fault->what != leaf)
@@ -134,7 +141,9 @@ void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
  */
 bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result)
 {
-	for_each_fault(fault, FAULT_WRMSR) {
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_WRMSR))) {
 		if (fault->what != msr || fault->cpu != vcpu->vcpu_id)
 			continue;
 		atomic64_inc(&fault->hits);
@@ -152,7 +161,9 @@ bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result)
  */
 bool l0_fault_hypercall(u16 code)
 {
-	for_each_fault(fault, FAULT_HYPERCALL) {
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_HYPERCALL))) {
 		if (fault->what == code && strikes(fault))
 			return true;
 	}
@@ -167,7 +178,9 @@ bool l0_fault_hypercall(u16 code)
  */
 bool l0_fault_entry(u32 controls)
 {
-	for_each_fault(fault, FAULT_ENTRY) {
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_ENTRY))) {
 		if ((controls & fault->what) == fault->what && strikes(fault))
 			return true;
 	}
@@ -182,11 +195,11 @@ EXPORT_SYMBOL_GPL(l0_fault_entry);
  */
 bool l0_fault_controls(void)
 {
-	for_each_fault(fault, FAULT_CONTROLS) {
+	struct fault *fault = next_fault(NULL, FAULT_CONTROLS);
+
+	if (fault)
 		atomic64_inc(&fault->hits);
-		return true;
-	}
-	return false;
+	return fault;
 }
 EXPORT_SYMBOL_GPL(l0_fault_controls);
 
@@ -254,6 +267,7 @@ static int add(const char *line)
 		pr_err("l0: not a fault: %s\n", line);
 		return -EINVAL;
 	}
+	/* The fault is complete: see next_fault(). */
 	smp_store_release(&nr_faults, nr_faults + 1);
 	return 0;
 }

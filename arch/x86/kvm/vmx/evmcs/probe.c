@@ -30,14 +30,17 @@ struct probe {
 	bool refused;
 };
 
-static __init bool vmxon(phys_addr_t region)
+/* Returns false if VMXON raised an exception. */
+static __init bool enter_vmx_operation(phys_addr_t region)
 {
-	asm goto("1:	vmxon %[region]\n"
-		 _ASM_EXTABLE(1b, %l[fault])
-		 : : [region] "m" (region) : "cc", "memory" : fault);
-	return true;
-fault:
-	return false;
+	int error = 1;
+
+	asm volatile("1:	vmxon %[region]\n"
+		     "	xor %[error], %[error]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [error] "+r" (error) : [region] "m" (region) : "cc", "memory");
+	return !error;
 }
 
 /* VMfailInvalid sets CF, and nothing else does. */
@@ -61,7 +64,7 @@ static __init void probe_cpu(void *data)
 
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
-	if (vmxon(virt_to_phys(probe->vmxon_region))) {
+	if (enter_vmx_operation(virt_to_phys(probe->vmxon_region))) {
 		assist->current_nested_vmcs = address;
 		assist->enlighten_vmentry = 1;
 		probe->refused = vmlaunch_is_refused();
