@@ -169,7 +169,12 @@ def select(names: list[str], groups: list[str]) -> list[Scenario]:
 
 def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
     """Beside each scenario of our modules, the same one on the kernel's own; not where L1 takes minutes to boot."""
-    twins = [replace(s, flavour="stock", twin=True) for s in chosen if s.flavour == "nested" and s.kernel == "rig"]
+    twins = [
+        # Whether eVMCS is in use is no question to the peer, only what comes of it.
+        replace(s, flavour="stock", twin=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
+        for s in chosen
+        if s.flavour == "nested" and s.kernel == "rig"
+    ]
     return [*chosen, *twins]
 
 

@@ -89,22 +89,18 @@ enum entry_state {
 
 /**
  * struct copy - what L0 holds of one eVMCS
- * @entry:     how far the current VM entry is
- * @cpu:       L1's CPU that entered it last
- * @held:      @evmcs is what L0 loaded and has written since
- * @evmcs:     the copy
- * @page:      what L1 entered with
- * @bitmap:    the MSR bitmap when L0 last read it
- * @now:       the MSR bitmap that L1 entered with
+ * @entry:  how far the current VM entry is
+ * @cpu:    L1's CPU that entered it last
+ * @held:   @evmcs is what L0 loaded and has written since
+ * @evmcs:  the copy
+ * @bitmap: the MSR bitmap when L0 last read it
  */
 struct copy {
 	enum entry_state entry;
 	int cpu;
 	bool held;
 	struct hv_enlightened_vmcs evmcs;
-	struct hv_enlightened_vmcs page;
 	u64 bitmap[BITMAP_WORDS];
-	u64 now[BITMAP_WORDS];
 };
 
 /*
@@ -112,10 +108,7 @@ struct copy {
  * so a pointer stays good. The rig runs one L1 at a time.
  *
  * L1's CPUs may enter at once, and a VM exit is recorded with interrupts off:
- * copies_lock guards the copies' state and the counts. @page and @now are filled
- * without it, because reading the guest's memory may sleep; they belong to the CPU
- * that executes the entry, and an L1 that enters one eVMCS on two CPUs at once gets
- * what it deserves.
+ * copies_lock guards the copies and the counts.
  */
 static DEFINE_XARRAY(copies);
 static DEFINE_RAW_SPINLOCK(copies_lock);
@@ -162,27 +155,20 @@ static struct copy *make_copy(struct kvm_vcpu *vcpu, gpa_t gpa)
 	return copy;
 }
 
-static bool is_clean(const struct copy *copy, u32 group)
-{
-	return copy->page.hv_clean_fields & group;
-}
-
-static void count_unfounded(const struct copy *copy)
+static void count_unfounded(u32 clean_fields)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		unfounded[i] += is_clean(copy, groups[i].bit);
+		unfounded[i] += !!(clean_fields & groups[i].bit);
 }
 
-static void count_stale_fields(const struct copy *copy)
+static void count_stale_fields(const void *held, const void *page, u32 clean_fields)
 {
-	const void *held = &copy->evmcs;
-	const void *page = &copy->page;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (is_clean(copy, fields[i].group) &&
+		if (clean_fields & fields[i].group &&
 		    memcmp(held + fields[i].offset, page + fields[i].offset,
 			   fields[i].bytes))
 			stale_fields[i]++;
@@ -190,16 +176,17 @@ static void count_stale_fields(const struct copy *copy)
 }
 
 /* The contents of the MSR bitmap count as a field where L1 says so. */
-static void judge_bitmap(struct copy *copy)
+static void judge_bitmap(struct copy *copy, const u64 *bitmap, bool clean)
 {
-	bool clean = copy->held &&
-		     is_clean(copy, HV_VMX_ENLIGHTENED_CLEAN_FIELD_MSR_BITMAP);
 	bool differs = false;
 	unsigned int i;
 
+	/* Word by word: L0's string instructions are what an emulator is slow at. */
 	for (i = 0; i < BITMAP_WORDS; i++) {
-		differs |= copy->bitmap[i] != copy->now[i];
-		copy->bitmap[i] = copy->now[i];
+		if (copy->bitmap[i] == bitmap[i])
+			continue;
+		copy->bitmap[i] = bitmap[i];
+		differs = true;
 	}
 	stale_bitmap += clean && differs;
 }
@@ -208,6 +195,30 @@ static bool uses_bitmap(const struct hv_enlightened_vmcs *evmcs)
 {
 	return evmcs->hv_enlightenments_control.msr_bitmap &&
 	       evmcs->cpu_based_vm_exec_control & CPU_BASED_USE_MSR_BITMAPS;
+}
+
+static void judge(struct kvm_vcpu *vcpu, struct copy *copy,
+		  const struct hv_enlightened_vmcs *page, const u64 *bitmap)
+{
+	u32 clean = page->hv_clean_fields;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&copies_lock, flags);
+	/* The entry before this one failed, and there was no exit to tell of it. */
+	if (copy->entry != NO_ENTRY)
+		copy->held = false;
+	if (copy->cpu != vcpu->vcpu_id)
+		copy->held = false;
+	if (copy->held)
+		count_stale_fields(&copy->evmcs, page, clean);
+	else
+		count_unfounded(clean);
+	if (bitmap)
+		judge_bitmap(copy, bitmap, copy->held &&
+			     clean & HV_VMX_ENLIGHTENED_CLEAN_FIELD_MSR_BITMAP);
+	copy->cpu = vcpu->vcpu_id;
+	copy->entry = ENTRY_CHECKED;
+	raw_spin_unlock_irqrestore(&copies_lock, flags);
 }
 
 /**
@@ -220,36 +231,28 @@ static bool uses_bitmap(const struct hv_enlightened_vmcs *evmcs)
 bool l0_entry(struct kvm_vcpu *vcpu)
 {
 	gpa_t gpa = nested_get_evmptr(vcpu);
+	const struct hv_enlightened_vmcs *page;
+	struct kvm_host_map map, bitmap = { 0 };
 	struct copy *copy;
-	unsigned long flags;
+	bool refused;
 
 	if (!evmptr_is_valid(gpa))
 		return false;
-
 	copy = make_copy(vcpu, gpa);
-	if (!copy)
+	if (!copy || kvm_vcpu_map(vcpu, gpa_to_gfn(gpa), &map))
 		return false;
-	if (kvm_vcpu_read_guest(vcpu, gpa, &copy->page, sizeof(copy->page)) ||
-	    (uses_bitmap(&copy->page) &&
-	     kvm_vcpu_read_guest(vcpu, copy->page.msr_bitmap, copy->now, sizeof(copy->now))))
-		return false;
+	page = map.hva;
+	if (uses_bitmap(page) &&
+	    kvm_vcpu_map(vcpu, gpa_to_gfn(page->msr_bitmap), &bitmap))
+		bitmap.hva = NULL;
 
-	raw_spin_lock_irqsave(&copies_lock, flags);
-	/* The entry before this one failed, and there was no exit to tell of it. */
-	if (copy->entry != NO_ENTRY)
-		copy->held = false;
-	if (copy->cpu != vcpu->vcpu_id)
-		copy->held = false;
-	if (copy->held)
-		count_stale_fields(copy);
-	else
-		count_unfounded(copy);
-	if (uses_bitmap(&copy->page))
-		judge_bitmap(copy);
-	copy->cpu = vcpu->vcpu_id;
-	copy->entry = ENTRY_CHECKED;
-	raw_spin_unlock_irqrestore(&copies_lock, flags);
-	return l0_fault_entry(*(u32 *)&copy->page.hv_enlightenments_control);
+	judge(vcpu, copy, page, bitmap.hva);
+	refused = l0_fault_entry(*(u32 *)&page->hv_enlightenments_control);
+
+	if (bitmap.hva)
+		kvm_vcpu_unmap(vcpu, &bitmap, false);
+	kvm_vcpu_unmap(vcpu, &map, false);
+	return refused;
 }
 
 /**

@@ -29,7 +29,7 @@
 #include "lib/l0.h"
 #include "lib/vm.h"
 
-#define ACCESSES	20	/* writes, and as many reads, in one run of the loop */
+#define ACCESSES	4	/* writes, and as many reads, in one run of the loop */
 #define MANY_ACCESSES	200	/* the same where L0 counts them */
 #define FIRST_VALUE	0x120000000000ull	/* canonical, both halves in use */
 #define DENIED_VALUE	0x7700000000aaull	/* what the VMM answers to a read */
