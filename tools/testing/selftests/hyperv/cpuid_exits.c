@@ -24,10 +24,10 @@
 #include "lib/l0.h"
 
 #define SHORT	10
-#define EXITS	800
+#define EXITS	400
 
-/* Timers interrupt a run a few times, so some entries are made twice: 2 %. */
-#define NOISE	(EXITS / 50)
+/* Timers interrupt a run a few times, so some entries are made twice: 4 %. */
+#define NOISE	(EXITS / 25)
 
 /* A reason that occurs on fewer exits than one in five is not on the exit path. */
 #define UNRELATED	(EXITS / 5)

@@ -26,7 +26,7 @@
 #include "lib/vm.h"
 #include "lib/worker.h"
 
-#define WAKES		40
+#define WAKES		25
 #define HANG_SECONDS	5	/* ends a test that waits for a lost interrupt */
 #define VECTOR		0x60
 #define POLL_US		100

@@ -22,7 +22,7 @@
 #include "lib/ktap.h"
 #include "lib/state.h"
 
-#define ROUNDS		20
+#define ROUNDS		14
 #define NEW_VMS		3
 #define MSR_GS_BASE	0xc0000101
 #define VMM_VALUE	0x5500000000aaull	/* what the VMM answers to a read */

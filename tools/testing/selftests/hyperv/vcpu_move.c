@@ -22,8 +22,8 @@
 #include "lib/ktap.h"
 #include "lib/worker.h"
 
-#define MOVES		20	/* of one vCPU */
-#define MOVES_OF_TWO	6	/* of each of two vCPUs */
+#define MOVES		14	/* of one vCPU */
+#define MOVES_OF_TWO	5	/* of each of two vCPUs */
 #define MOVES_IN_LOAD	4	/* of one vCPU that competes with other threads */
 #define STEPS_A_MOVE	20	/* L2 makes at least so many steps between two moves */
 #define MAX_WORKERS	2
