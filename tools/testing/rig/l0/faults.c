@@ -301,19 +301,7 @@ static int faults_show(struct seq_file *m, void *unused)
 	return 0;
 }
 
-static int faults_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, faults_show, NULL);
-}
-
-static const struct file_operations faults_fops = {
-	.owner = THIS_MODULE,
-	.open = faults_open,
-	.read = seq_read,
-	.write = faults_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(faults);
 
 void l0_faults_init(void)
 {

@@ -343,19 +343,7 @@ static ssize_t stale_write(struct file *file, const char __user *text,
 	return size;
 }
 
-static int stale_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, stale_show, NULL);
-}
-
-static const struct file_operations stale_fops = {
-	.owner = THIS_MODULE,
-	.open = stale_open,
-	.read = seq_read,
-	.write = stale_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(stale);
 
 static struct dentry *stale_file;
 
