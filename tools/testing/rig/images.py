@@ -145,7 +145,7 @@ def _add_strict(archive: Archive, configurations: Sequence[Configuration]) -> bo
     modules = [STRICT / f"{name}.ko" for name in OUR_MODULES]
     if not all(module.exists() for module in modules):
         if any(configuration.faults for configuration in wanted):
-            raise CannotRun(f"faults need the strict L0, but {STRICT.relative_to(TOP)} has no modules; run 'make rig'")
+            raise CannotRun(f"faults need the strict L0, but {STRICT.relative_to(TOP)} has no modules; run 'make strict'")
         if wanted:
             say(f"{STRICT.relative_to(TOP)} has no modules: L0 uses the kernel's own KVM and counts no stale fields")
         return False

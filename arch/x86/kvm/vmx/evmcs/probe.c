@@ -58,8 +58,11 @@ static __init void probe_cpu(void *data)
 	struct probe *probe = data;
 	u64 address = virt_to_phys(probe->evmcs);
 
-	/* Somebody else uses VMX here: not ours to disturb. */
-	if (cr4_read_shadow() & X86_CR4_VMXE)
+	/*
+	 * A CPU that came up just now and lacks its page is KVM's to refuse later; one
+	 * on which somebody else uses VMX is not ours to disturb.
+	 */
+	if (!assist || cr4_read_shadow() & X86_CR4_VMXE)
 		return;
 
 	intel_pt_handle_vmx(1);

@@ -6,6 +6,11 @@
  * can be tried again: first with everything set up anew, then without the
  * enlightenments that L1 can do without. Then the VMM hears of it as of any other
  * failed entry.
+ *
+ * An entry can also fail for what the VMM put into the vCPU. That is VMfailValid, of
+ * which L0 leaves an error number in the page; VMfailInvalid leaves none. The number
+ * is cleared before the second attempt, so that the outcome of that one is certain,
+ * and no enlightenment is given up for a VMM's mistake.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -52,14 +57,21 @@ static bool do_without_options(struct hv_enlightened_vmcs *evmcs)
 bool __evmcs_retry(struct vcpu_vmx *vmx)
 {
 	struct loaded_vmcs *loaded = vmx->loaded_vmcs;
+	struct hv_enlightened_vmcs *evmcs = (void *)loaded->vmcs;
 	unsigned int attempt = attempts(vmx);
-	bool retry = true;
+	bool invalid = !evmcs->vm_instruction_error;
+	bool retry;
 
 	preempt_disable();
-	if (attempt == 1)
-		pr_warn_once("Hyper-V refused to enter an Enlightened VMCS: setting it up anew\n");
-	else
-		retry = attempt == 2 && do_without_options((void *)loaded->vmcs);
+	if (attempt == 1) {
+		/* A number may be left from an earlier failure: try in any case. */
+		if (invalid)
+			pr_warn_once("Hyper-V refused to enter an Enlightened VMCS: setting it up anew\n");
+		evmcs->vm_instruction_error = 0;
+		retry = true;
+	} else {
+		retry = attempt == 2 && invalid && do_without_options(evmcs);
+	}
 
 	if (retry) {
 		evmcs_cpu_restore();
