@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * status: the table of enlightenments that our modules show.
+ * status: the table of enlightenments and costs that our modules show.
  *
  *	status [NAME=STATE]...		for example: status evmcs=in-use
  *
@@ -24,6 +24,7 @@ static const struct {
 	bool needs_reason;
 } states[] = {
 	{ "absent", false }, { "refused", true }, { "off", false }, { "in-use", false },
+	{ "avoided", false }, { "paid", true },
 };
 
 static bool line_is_valid(const char *line)

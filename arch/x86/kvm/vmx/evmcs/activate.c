@@ -21,6 +21,7 @@
 
 #include "access.h"
 #include "activate.h"
+#include "costs.h"
 #include "probe.h"
 #include "status.h"
 #include "vcpu.h"
@@ -214,6 +215,7 @@ bool __init evmcs_setup(bool wanted)
 	else
 		evmcs_status_set(EVMCS_FEATURE_EVMCS, state, "%s", reason);
 	set_dependents(state, reason);
+	evmcs_costs_setup(host.hyperv);
 
 	if (offers(EVMCS_NESTED_GPA_FLUSH))
 		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_IN_USE,

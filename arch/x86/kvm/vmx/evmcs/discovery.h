@@ -43,12 +43,16 @@ struct evmcs_host {
  * @EVMCS_REFUSED: L0 offers it and it cannot be used
  * @EVMCS_OFF:     a parameter says no
  * @EVMCS_IN_USE:  in use
+ * @EVMCS_AVOIDED: a cost, not an enlightenment: L1 need not pay it
+ * @EVMCS_PAID:    a cost that L1 pays, at least for some L2
  */
 enum evmcs_state {
 	EVMCS_ABSENT,
 	EVMCS_REFUSED,
 	EVMCS_OFF,
 	EVMCS_IN_USE,
+	EVMCS_AVOIDED,
+	EVMCS_PAID,
 };
 
 /* Leaf 0x4000000A, as far as the host has one: others read as zero. */

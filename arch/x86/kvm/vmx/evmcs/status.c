@@ -20,6 +20,9 @@ static const char * const feature_names[] = {
 	[EVMCS_FEATURE_PERF_GLOBAL_CTRL] = "perf-global-ctrl",
 	[EVMCS_FEATURE_DIRECT_FLUSH]	= "direct-flush",
 	[EVMCS_FEATURE_GPA_FLUSH]	= "gpa-flush",
+	[EVMCS_COST_DEBUGCTL]		= "debugctl-read",
+	[EVMCS_COST_XCR0]		= "xcr0-switch",
+	[EVMCS_COST_XSS]		= "xss-switch",
 };
 
 static_assert(ARRAY_SIZE(feature_names) == EVMCS_NR_FEATURES);
@@ -29,11 +32,13 @@ static const char * const state_names[] = {
 	[EVMCS_REFUSED]	= "refused",
 	[EVMCS_OFF]	= "off",
 	[EVMCS_IN_USE]	= "in-use",
+	[EVMCS_AVOIDED]	= "avoided",
+	[EVMCS_PAID]	= "paid",
 };
 
 static struct {
 	enum evmcs_state state;
-	char reason[96];
+	char reason[128];
 } features[EVMCS_NR_FEATURES];
 
 static DEFINE_SPINLOCK(features_lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is in use and what is not, and why: one row an enlightenment.
+ * What is in use and what is not, and why: one row an enlightenment; and which exits
+ * to L0 are avoided, and which L1 pays for.
  */
 #ifndef HVNEST_EVMCS_STATUS_H
 #define HVNEST_EVMCS_STATUS_H
@@ -15,6 +16,9 @@ enum evmcs_feature {
 	EVMCS_FEATURE_PERF_GLOBAL_CTRL,
 	EVMCS_FEATURE_DIRECT_FLUSH,
 	EVMCS_FEATURE_GPA_FLUSH,
+	EVMCS_COST_DEBUGCTL,
+	EVMCS_COST_XCR0,
+	EVMCS_COST_XSS,
 	EVMCS_NR_FEATURES,
 };
 

@@ -17,6 +17,7 @@
 #include "../../kvm_onhyperv.h"
 
 #include "activate.h"
+#include "costs.h"
 #include "vcpu.h"
 
 /*
@@ -74,6 +75,8 @@ void __evmcs_vcpu_load(struct vcpu_vmx *vmx)
 	if (assist)
 		assist->nested_control.features.directhypercall =
 			evmcs->hv_enlightenments_control.nested_flush_hypercall;
+
+	evmcs_costs_vcpu_load(&vmx->vcpu);
 
 	if (evmcs->hv_vp_id == vp_id && evmcs->hv_vm_id == id)
 		return;
