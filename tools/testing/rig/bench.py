@@ -17,11 +17,11 @@ from session import Outcome
 # What a flavour changes against the one before it in the table
 CHANGE = {
     "stock": "L0 offers eVMCS and the enlightened MSR bitmap: it takes L2's state from memory and skips what is marked clean",
-    "nested": "our modules: a VMCS access in L1 is one load or store instead of a table lookup, and nothing is marked dirty that did not change",
+    "nested": "our modules: a VMCS access in L1 is one load or store instead of a table lookup, nothing is marked dirty that did not change, and L0 maps no virtual-APIC page for an L2 that does not use CR8",
 }
 # What it means that L0 sees fewer exits of a reason
 SAVED = {
-    "MSR_READ": "L1 no longer reads an MSR that L0 intercepts",
+    "MSR_READ": "L1 no longer reads an MSR that L0 intercepts: DEBUGCTL, where nothing can have set it",
     "MSR_WRITE": "L1 no longer writes an MSR that L0 intercepts",
     "VMREAD": "L1 no longer traps to read the VMCS",
     "VMWRITE": "L1 no longer traps to write the VMCS",
