@@ -3,7 +3,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import kernel
@@ -123,30 +123,39 @@ def _check(outcome: Outcome) -> bool:
     return False
 
 
-def run(flavours: Sequence[str]) -> int:
+def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
+    """Run a row of the table in each flavour of L1, one after another; ends where one gives no figures."""
     unknown = set(flavours) - set(scenarios.FLAVOURS)
     if unknown:
         raise CannotRun(f"no flavour '{min(unknown)}'; there are {', '.join(scenarios.FLAVOURS)}")
-    (row,) = scenarios.select(["bench"], [])
-    rows = [replace(row, name=f"bench-{flavour}", flavour=flavour) for flavour in flavours]
+    (template,) = scenarios.select([row], [])
     release = kernel.build().release
     if "nested" in flavours and not (MODULES / release).exists():
         raise CannotRun(
             f"no modules of ours for {release}; build them with 'tools/build/modules --kernel-dir"
             f" {kernel.KERNEL.relative_to(TOP)}', or measure without: rig bench --flavours stock-plain,stock"
         )
-    say(f"bench: {len(rows)} flavours of L1, one after another")
-    figures, raw, consoles, exits = [], {}, [], 0
-    for outcome in runner.run(rows, jobs=1):
+    say(f"{row}: {len(flavours)} flavours of L1, one after another")
+    for outcome in runner.run([replace(template, name=f"{row}-{flavour}", flavour=flavour) for flavour in flavours], jobs=1):
         if not _check(outcome):
-            return 1
+            raise NoFigures
+        yield outcome
+
+
+class NoFigures(Exception):
+    """A run failed, and has said why."""
+
+
+def run(flavours: Sequence[str]) -> int:
+    figures, raw, consoles, exits = [], {}, [], 0
+    for outcome in measure("bench", flavours):
         exits, measured = _figures(outcome)
         figures.append(measured)
         raw[measured.name] = _raw_counts(outcome)
         consoles += [f"== {measured.name}", *outcome.console]
         say(f"{measured.name}: {outcome.seconds:.0f} s")
 
-    machine = outer_machine()
+    machine, release = outer_machine(), kernel.build().release
     result = {
         "kernel": release,
         "emulator": machine.version(),

@@ -25,6 +25,7 @@ class Outcome:
     console: list[str] = field(default_factory=list)
     stale: dict[str, int] | None = None  # None: L0 does not count
     struck: dict[str, int] = field(default_factory=dict)  # how often each of its faults did
+    window: dict[str, int] = field(default_factory=dict)  # L0's l0/window
     difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
     log: Path | None = None
@@ -102,6 +103,7 @@ class Session:
             self.console,
             self._stale(),
             self._struck(),
+            self._window(),
             seconds=self.seconds,
             log=self._log,
         )
@@ -141,6 +143,11 @@ class Session:
             return None
         counted = [line.split()[2:] for line in self.console if line.startswith("@l0 stale ")]
         return {name: int(count) for name, count in counted}
+
+    def _window(self) -> dict[str, int]:
+        """How long L1 takes over an exit of L2, in ticks."""
+        figures = [line.split()[2:] for line in self.console if line.startswith("@l0 window ")]
+        return {name: int(value) for name, value in figures}
 
     def _struck(self) -> dict[str, int]:
         """How often each fault struck."""
