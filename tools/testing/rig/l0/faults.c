@@ -7,6 +7,7 @@
  *
  *	cpuid LEAF REG CLEAR SET	L1 reads REG (eax..edx) of the leaf as
  *					(value & ~CLEAR) | SET
+ *	rdmsr MSR VALUE			L1 reads the MSR as VALUE, of 32 bits
  *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU
  *					raises #GP, or has no effect
  *	hypercall CODE FIRST LAST	L1's FIRST to LAST such hypercall returns
@@ -36,6 +37,7 @@
 
 enum fault_kind {
 	FAULT_CPUID,
+	FAULT_RDMSR,
 	FAULT_WRMSR,
 	FAULT_HYPERCALL,
 	FAULT_ENTRY,
@@ -49,7 +51,7 @@ enum fault_kind {
  * @what:   leaf, MSR, hypercall code, or enlightenments control
  * @reg:    cpuid: 0 (EAX) to 3 (EDX)
  * @clear:  cpuid: bits that read as 0
- * @set:    cpuid: bits that read as 1
+ * @set:    cpuid: bits that read as 1; rdmsr: the value
  * @cpu:    wrmsr: L1's CPU
  * @ignore: wrmsr: no #GP
  * @first:  hypercall, entry: the first use that fails, counted from 1
@@ -129,6 +131,27 @@ void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 		*reg = (*reg & ~fault->clear) | fault->set;
 		atomic64_inc(&fault->hits);
 	}
+}
+
+/**
+ * l0_fault_rdmsr() - change what L1 reads
+ * @msr:   index
+ * @value: what it would read
+ *
+ * Context: any.
+ * Return: what it reads.
+ */
+u64 l0_fault_rdmsr(u32 msr, u64 value)
+{
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_RDMSR))) {
+		if (fault->what != msr)
+			continue;
+		atomic64_inc(&fault->hits);
+		value = fault->set;
+	}
+	return value;
 }
 
 /**
@@ -218,6 +241,12 @@ static bool parse_cpuid(struct fault *fault, const char *args)
 	return index >= 0;
 }
 
+static bool parse_rdmsr(struct fault *fault, const char *args)
+{
+	fault->kind = FAULT_RDMSR;
+	return sscanf(args, "%i %i", &fault->what, &fault->set) == 2;
+}
+
 static bool parse_wrmsr(struct fault *fault, const char *args)
 {
 	char how[8];
@@ -241,6 +270,8 @@ static bool parse(struct fault *fault, const char *line)
 	strscpy(fault->line, line, sizeof(fault->line));
 	if (str_has_prefix(line, "cpuid "))
 		return parse_cpuid(fault, line + strlen("cpuid "));
+	if (str_has_prefix(line, "rdmsr "))
+		return parse_rdmsr(fault, line + strlen("rdmsr "));
 	if (str_has_prefix(line, "wrmsr "))
 		return parse_wrmsr(fault, line + strlen("wrmsr "));
 	if (str_has_prefix(line, "hypercall "))

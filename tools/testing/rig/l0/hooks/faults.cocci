@@ -2,6 +2,7 @@
 //
 // in: arch/x86/kvm/cpuid.c arch/x86/kvm/hyperv.c arch/x86/kvm/x86.c
 // rule: cpuid 1
+// rule: rdmsr 1
 // rule: wrmsr 1
 // rule: hypercall 1
 // rule: init 1
@@ -16,6 +17,18 @@ kvm_cpuid(...)
 	<...
 +	l0_fault_cpuid(orig_function, eax, ebx, ecx, edx);
 	trace_kvm_cpuid@p(...);
+	...>
+}
+
+@rdmsr@
+identifier vcpu, index, data, host, msr;
+position p;
+@@
+__kvm_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool host)
+{
+	<...
+-	*data = msr.data@p;
++	*data = host ? msr.data : l0_fault_rdmsr(index, msr.data);
 	...>
 }
 
