@@ -4,9 +4,10 @@
  * each entry of L2, whether L2 uses CR8 or not: it maps the virtual-APIC page of L1
  * and unmaps it again. Linux as L2 never touches CR8; Windows does all the time.
  *
- * So a vCPU starts without the shadow, and its accesses to CR8 exit. At the first one
- * the shadow is turned on and L2 executes the instruction again, so it is the CPU
- * that carries it out, faults included, and nothing is emulated. Under the shadow L1
+ * So a vCPU starts without the shadow, and its accesses to CR8 exit, or to the MSR that
+ * is TPR in x2APIC mode where the CPU could virtualize that. At the first one the
+ * shadow is turned on and L2 executes the instruction again, so it is the CPU that
+ * carries it out, faults included, and nothing is emulated. Under the shadow L1
  * does not see accesses; therefore the shadow is turned off now and then, and if L2
  * comes back soon, it is left on for twice as long. One exit a trial is what that
  * costs. (SDM 3C, "Virtualizing CR8-Based TPR Accesses" and "TPR Shadow".)
@@ -75,6 +76,11 @@ static void change(struct vcpu_vmx *vmx, enum evmcs_tpr_use use)
 
 	controls |= use == EVMCS_TPR_WITH ? CPU_BASED_TPR_SHADOW : CR8_EXITING;
 	exec_controls_set(vmx, controls);
+	/*
+	 * Not kept up without the shadow; VM entry fails if it is above TPR, and KVM
+	 * does not look at it while the APIC is off.
+	 */
+	vmcs_write32(TPR_THRESHOLD, 0);
 
 	vmx->evmcs_tpr.use = use;
 	vmx->evmcs_tpr.since = jiffies;
@@ -93,30 +99,44 @@ void evmcs_tpr_shadow_init(struct vcpu_vmx *vmx)
 {
 	if (!on_demand || !cpu_need_tpr_shadow(&vmx->vcpu))
 		return;
-	vmx->evmcs_tpr.patience = PATIENCE_MIN;
 	change(vmx, EVMCS_TPR_WITHOUT);
 }
 
-/* L2 accesses CR8 without the shadow: give it the shadow. */
-bool __evmcs_cr_access(struct vcpu_vmx *vmx)
+/*
+ * L2 accesses its TPR without the shadow: give it the shadow. Not for an access of a
+ * guest's guest; KVM emulates that, on vmcs02.
+ */
+static bool turn_on(struct vcpu_vmx *vmx)
 {
 	struct evmcs_tpr *tpr = &vmx->evmcs_tpr;
 
-	/* An access of a guest's guest that KVM emulates, on vmcs02 */
 	if (is_guest_mode(&vmx->vcpu))
 		return false;
-	if ((vmx_get_exit_qual(&vmx->vcpu) & CR_NUMBER) != 8)
-		return false;
 
+	/* With a patience of 0 this is the first time. */
 	if (time_before(jiffies, tpr->since + tpr->patience))
 		tpr->patience = min_t(unsigned long, 2 * tpr->patience, PATIENCE_MAX);
 	else
 		tpr->patience = PATIENCE_MIN;
 	change(vmx, EVMCS_TPR_WITH);
 
-	/* The threshold was not kept up: it comes with the next look at events. */
+	/* The threshold comes with the next look at events. */
 	kvm_make_request(KVM_REQ_EVENT, &vmx->vcpu);
 	return true;
+}
+
+bool __evmcs_cr_access(struct vcpu_vmx *vmx)
+{
+	return (vmx_get_exit_qual(&vmx->vcpu) & CR_NUMBER) == 8 && turn_on(vmx);
+}
+
+bool __evmcs_msr_access(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+
+	return kvm_rcx_read(vcpu) == X2APIC_MSR(APIC_TASKPRI) &&
+	       apic_x2apic_mode(vcpu->arch.apic) &&
+	       cpu_has_vmx_virtualize_x2apic_mode() && turn_on(vmx);
 }
 
 /*

@@ -10,6 +10,7 @@
 void evmcs_tpr_shadow_setup(void);
 void evmcs_tpr_shadow_init(struct vcpu_vmx *vmx);
 bool __evmcs_cr_access(struct vcpu_vmx *vmx);
+bool __evmcs_msr_access(struct vcpu_vmx *vmx);
 bool __evmcs_tpr_threshold_unused(struct vcpu_vmx *vmx);
 
 /**
@@ -33,6 +34,25 @@ static __always_inline bool evmcs_tpr_shadow_wanted(struct vcpu_vmx *vmx)
 static __always_inline bool evmcs_cr_access(struct vcpu_vmx *vmx)
 {
 	return !evmcs_tpr_shadow_wanted(vmx) && __evmcs_cr_access(vmx);
+}
+
+/* L2 exited for an access to an MSR: KVM's handlers, but for TPR in x2APIC mode. */
+static inline int evmcs_emulate_rdmsr(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (!evmcs_tpr_shadow_wanted(vmx) && __evmcs_msr_access(vmx))
+		return 1;
+	return kvm_emulate_rdmsr(vcpu);
+}
+
+static inline int evmcs_emulate_wrmsr(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (!evmcs_tpr_shadow_wanted(vmx) && __evmcs_msr_access(vmx))
+		return 1;
+	return kvm_emulate_wrmsr(vcpu);
 }
 
 /**

@@ -19,9 +19,10 @@ enum evmcs_tpr_use {
 
 /**
  * struct evmcs_tpr - one vCPU's
- * @use:     now
- * @since:   jiffies when @use last changed
- * @patience: jiffies to stay with the shadow before L2 is tried without it
+ * @use:      now
+ * @since:    jiffies when @use last changed
+ * @patience: jiffies to stay with the shadow before L2 is tried without it; 0 until
+ *            it was on for the first time
  */
 struct evmcs_tpr {
 	enum evmcs_tpr_use use;

@@ -7,6 +7,8 @@
 // rule: init 1
 // rule: x2apic 1
 // rule: access 1
+// rule: rdmsr 1
+// rule: wrmsr 2
 // rule: event 1
 // rule: header 1
 
@@ -79,6 +81,18 @@ handle_cr(struct kvm_vcpu *vcpu)
 +		return 1;
 	...
 }
+
+@rdmsr@
+position p;
+@@
+- kvm_emulate_rdmsr@p
++ evmcs_emulate_rdmsr
+
+@wrmsr@
+position p;
+@@
+- kvm_emulate_wrmsr@p
++ evmcs_emulate_wrmsr
 
 @event@
 identifier vcpu, tpr, irr;
