@@ -16,36 +16,19 @@
  * unchanged although the other VMCS has another one.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/ktap.h"
+#include "lib/nested.h"
 #include "lib/vm.h"
+
+#define VMCS_GUEST_FS_BASE	0x680e
+#define VMCS_HOST_FS_BASE	0x6c06
 
 #define READS		3	/* of each MSR in a run of the loop */
 
 #define MSR_FS_BASE		0xc0000100
 #define MSR_KERNEL_GS_BASE	0xc0000102
-#define MSR_FEATURE_CONTROL	0x3a
-#define FEATURE_CONTROL_VMXON	0x5	/* locked, VMX outside of SMX */
-#define MSR_VMX_BASIC		0x480
-#define MSR_VMX_TRUE_PIN	0x48d
-#define MSR_VMX_TRUE_PROC	0x48e
-#define MSR_VMX_TRUE_EXIT	0x48f
-#define MSR_VMX_TRUE_ENTRY	0x490
-
-#define PROC_HLT_EXITING	(1u << 7)
-#define PROC_MSR_BITMAPS	(1u << 28)
-#define EXIT_HOST_64_BIT	(1u << 9)
-#define ENTRY_GUEST_64_BIT	(1u << 9)
-
-#define CR4_VMXE		0x2000
-
-/* Pages of L2's memory behind the stacks. */
-#define VMXON_REGION		0x18000
-#define VMCS_REGION		0x19000
-#define MSR_BITMAP		0x1a000
-#define L3_STACK_TOP		0x1c000
 
 /* What L2 answers to L3's reads, the VMM to reads that it denies, and L3's own. */
 #define L2_VALUE		0x2200000000aaull
@@ -54,31 +37,15 @@
 #define L2_FS_BASE		0x222200000000ull
 #define KERNEL_GS_BASE		0x444400000000ull
 
-/* Basic exit reasons (SDM vol. 3, appendix C). */
-#define REASON_CPUID		10
-#define REASON_VMCALL		18
-#define REASON_RDMSR		31
-
-#define MAX_FIELDS		96
-
 /* What the VMM and L2 and L3 tell each other, in the vCPU's page of data. */
 struct shared {
-	uint64_t vmxon_region, vmcs_region;	/* addresses, as operands */
-	uint64_t exits[64];	/* by reason, seen by L2 */
+	struct nested nested;
 	uint64_t l3_sum[2];	/* of the values read, each MSR's */
 	uint64_t l2_read[2];	/* L2's own reads after L3 ran */
-	uint64_t error;		/* VM instruction error + 1, or the place of a VMfail */
-	uint64_t fields;	/* how many of the following L2 writes to its VMCS */
-	struct {
-		uint64_t encoding, value;
-	} field[MAX_FIELDS];
 };
 
-static_assert(offsetof(struct shared, l3_sum) == 528, "the guest code knows the layout");
-static_assert(offsetof(struct shared, l2_read) == 544, "the guest code knows the layout");
-static_assert(offsetof(struct shared, error) == 560, "the guest code knows the layout");
-static_assert(offsetof(struct shared, fields) == 568, "the guest code knows the layout");
-static_assert(offsetof(struct shared, field) == 576, "the guest code knows the layout");
+static_assert(offsetof(struct shared, l3_sum) == 2080, "the guest code knows the layout");
+static_assert(offsetof(struct shared, l2_read) == 2096, "the guest code knows the layout");
 static_assert(sizeof(struct shared) <= 0x1000, "one page");
 
 #define READ_MSR(msr)							\
@@ -93,52 +60,22 @@ static_assert(sizeof(struct shared) <= 0x1000, "one page");
  * RDI stays what it is at both levels.
  */
 GUEST_CODE(nested_code,
-	"	vmxon	(%rdi)\n"
-	"	jbe	8f\n"
-	"	vmclear	8(%rdi)\n"
-	"	jbe	8f\n"
-	"	vmptrld	8(%rdi)\n"
-	"	jbe	8f\n"
-	"	mov	568(%rdi), %rcx\n"
-	"	lea	576(%rdi), %rsi\n"
-	"1:	mov	(%rsi), %rdx\n"
-	"	vmwrite	8(%rsi), %rdx\n"
-	"	jbe	8f\n"
-	"	add	$16, %rsi\n"
-	"	dec	%rcx\n"
-	"	jnz	1b\n"
-	"	vmlaunch\n"
-	"	jmp	8f\n"
-	/* L3 exited. Its RAX and RDX are of no use to it across an exit. */
+	NESTED_LAUNCH
+	/* L3 exited. Its RAX, RCX, RDX and RSI are of no use to it across an exit. */
 	"nested_exit:\n"
-	"	mov	$0x4402, %eax\n"	/* exit reason */
-	"	vmread	%rax, %rdx\n"
-	"	cmp	$64, %rdx\n"
-	"	jae	9f\n"
-	"	incq	16(%rdi, %rdx, 8)\n"
-	"	push	%rdx\n"
-	"	mov	$0x440c, %eax\n"	/* instruction length */
-	"	vmread	%rax, %rsi\n"
-	"	mov	$0x681e, %eax\n"	/* RIP */
-	"	vmread	%rax, %rdx\n"
-	"	add	%rsi, %rdx\n"
-	"	vmwrite	%rdx, %rax\n"
-	"	pop	%rdx\n"
-	"	cmp	$" VM_STRING(REASON_VMCALL) ", %edx\n"
+	NESTED_COUNT_EXIT
+	NESTED_SKIP
+	"	cmp	$" VM_STRING(NESTED_EXIT_VMCALL) ", %edx\n"
 	"	jne	2f\n"
 	READ_MSR(MSR_FS_BASE)
-	"	mov	%rax, 544(%rdi)\n"
+	"	mov	%rax, 2096(%rdi)\n"
 	READ_MSR(MSR_KERNEL_GS_BASE)
-	"	mov	%rax, 552(%rdi)\n"
+	"	mov	%rax, 2104(%rdi)\n"
 	"	out	%al, $" VM_STRING(PORT_STEP) "\n"
 	"2:	mov	$0xaa, %eax\n"		/* L2_VALUE */
 	"	mov	$0x2200, %edx\n"
 	"	vmresume\n"
-	"8:	mov	$0x4400, %eax\n"	/* VM instruction error */
-	"	vmread	%rax, %rdx\n"
-	"9:	inc	%rdx\n"
-	"	mov	%rdx, 560(%rdi)\n"
-	"	out	%al, $" VM_STRING(PORT_DONE) "\n"
+	NESTED_GIVE_UP
 	/* L3 */
 	"nested_l3:\n"
 	"	xor	%r8d, %r8d\n"
@@ -151,8 +88,8 @@ GUEST_CODE(nested_code,
 	"	add	%rax, %r9\n"
 	"	dec	%r10\n"
 	"	jnz	1b\n"
-	"	mov	%r8, 528(%rdi)\n"
-	"	mov	%r9, 536(%rdi)\n"
+	"	mov	%r8, 2080(%rdi)\n"
+	"	mov	%r9, 2088(%rdi)\n"
 	"	vmcall\n"
 	"	jmp	nested_l3\n");
 
@@ -165,152 +102,29 @@ static struct vcpu vcpu;
 static struct shared *shared;
 static unsigned int deny_later;		/* what the VMM denies from its first exit on */
 
-static bool set_msr(uint32_t index, uint64_t value)
-{
-	struct kvm_msrs *one = calloc(1, sizeof(*one) + sizeof(one->entries[0]));
-	bool ok;
-
-	if (!one)
-		ktap_bail("no memory for an MSR");
-	one->nmsrs = 1;
-	one->entries[0].index = index;
-	one->entries[0].data = value;
-	ok = vm_ioctl(vcpu.fd, KVM_SET_MSRS, one) == 1;
-	free(one);
-	return ok;
-}
-
-static uint64_t get_msr(uint32_t index)
-{
-	struct kvm_msrs *one = calloc(1, sizeof(*one) + sizeof(one->entries[0]));
-	uint64_t value;
-
-	if (!one)
-		ktap_bail("no memory for an MSR");
-	one->nmsrs = 1;
-	one->entries[0].index = index;
-	if (vm_ioctl(vcpu.fd, KVM_GET_MSRS, one) != 1)
-		ktap_bail("KVM_GET_MSRS: KVM does not know MSR %#x", index);
-	value = one->entries[0].data;
-	free(one);
-	return value;
-}
-
-static void field(uint32_t encoding, uint64_t value)
-{
-	if (shared->fields == MAX_FIELDS)
-		ktap_bail("too many VMCS fields for L2's table");
-	shared->field[shared->fields].encoding = encoding;
-	shared->field[shared->fields++].value = value;
-}
-
-/* The low half of the MSR has the bits that must be set, the high one those that may. */
-static uint64_t controls(uint32_t msr, uint32_t wanted)
-{
-	uint64_t allowed = get_msr(msr);
-
-	if (wanted & ~(allowed >> 32))
-		ktap_bail("L2 lacks VMX controls: wants %#x, MSR %#x is %#llx", wanted, msr,
-			  (unsigned long long)allowed);
-	return (uint32_t)allowed | wanted;
-}
-
-/* Encodings: SDM vol. 3, appendix B. L3 has L2's page tables and segments. */
-static void fill_vmcs_table(void)
-{
-	struct kvm_sregs sregs;
-
-	vm_ioctl(vcpu.fd, KVM_GET_SREGS, &sregs);
-	field(0x4000, controls(MSR_VMX_TRUE_PIN, 0));
-	field(0x4002, controls(MSR_VMX_TRUE_PROC, PROC_HLT_EXITING | PROC_MSR_BITMAPS));
-	field(0x400c, controls(MSR_VMX_TRUE_EXIT, EXIT_HOST_64_BIT));
-	field(0x4012, controls(MSR_VMX_TRUE_ENTRY, ENTRY_GUEST_64_BIT));
-	field(0x2004, MSR_BITMAP);
-	field(0x2800, ~0ull);				/* VMCS link pointer */
-	for (uint32_t zero = 0x4004; zero <= 0x400a; zero += 2)
-		field(zero, 0);		/* exceptions, page faults, CR3 targets */
-	field(0x400e, 0);				/* MSRs to store at exit */
-	field(0x4010, 0);				/* MSRs to load at exit */
-	field(0x4014, 0);				/* MSRs to load at entry */
-	field(0x4016, 0);				/* event */
-	for (uint32_t zero = 0x6000; zero <= 0x6006; zero += 2)
-		field(zero, 0);				/* CR0's and CR4's masks and shadows */
-
-	for (uint32_t i = 0; i < 6; i++) {		/* ES, CS, SS, DS, FS, GS */
-		const struct kvm_segment *s = i == 1 ? &sregs.cs : &sregs.ds;
-
-		field(0x0800 + 2 * i, s->selector);
-		field(0x4800 + 2 * i, s->limit);
-		field(0x4814 + 2 * i, i == 1 ? 0xa09b : 0xc093);
-		field(0x6806 + 2 * i, i == 4 ? L3_FS_BASE : 0);
-		field(0x0c00 + 2 * i, s->selector);	/* the same for L2 */
-	}
-	field(0x080c, 0);				/* LDTR */
-	field(0x4820, 0x10000);
-	field(0x080e, 0);				/* TR */
-	field(0x480e, 0x67);
-	field(0x4822, 0x8b);
-	field(0x6814, 0);
-	field(0x0c0c, sregs.ds.selector);		/* L2's TR: any but 0 */
-	field(0x4810, sregs.gdt.limit);
-	field(0x4812, sregs.idt.limit);
-	field(0x4824, 0);				/* interruptibility */
-	field(0x4826, 0);				/* activity */
-	field(0x6800, sregs.cr0);
-	field(0x6802, sregs.cr3);
-	field(0x6804, sregs.cr4);
-	field(0x6816, sregs.gdt.base);
-	field(0x6818, sregs.idt.base);
-	field(0x681a, 0x400);				/* DR7 */
-	field(0x681c, L3_STACK_TOP);
-	field(0x681e, VM_CODE + (nested_l3 - nested_code));
-	field(0x6820, VM_RFLAGS);
-	field(0x6822, 0);				/* pending debug exceptions */
-
-	field(0x6c00, sregs.cr0);
-	field(0x6c02, sregs.cr3);
-	field(0x6c04, sregs.cr4);
-	field(0x6c06, L2_FS_BASE);
-	field(0x6c08, 0);				/* GS base */
-	field(0x6c0a, 0);				/* TR base */
-	field(0x6c0c, sregs.gdt.base);
-	field(0x6c0e, sregs.idt.base);
-	field(0x6c14, VM_STACK(0) + 0x1000);
-	field(0x6c16, VM_CODE + (nested_exit - nested_code));
-}
-
 static void create(void)
 {
 	struct kvm_enable_cap to_vmm = {
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args[0] = KVM_MSR_EXIT_REASON_FILTER,
 	};
-	uint32_t revision;
-	struct kvm_sregs sregs;
 
 	vm_create(&vm, nested_code, nested_code_end);
 	vm_ioctl(vm.fd, KVM_ENABLE_CAP, &to_vmm);
 	vcpu_create(&vcpu, &vm, 0);
-	if (!set_msr(MSR_FEATURE_CONTROL, FEATURE_CONTROL_VMXON) ||
-	    !set_msr(MSR_KERNEL_GS_BASE, KERNEL_GS_BASE))
-		ktap_bail("KVM_SET_MSRS: KVM refuses to let L2 use VMX");
-	vm_ioctl(vcpu.fd, KVM_GET_SREGS, &sregs);
-	sregs.cr4 |= CR4_VMXE;
-	vm_ioctl(vcpu.fd, KVM_SET_SREGS, &sregs);
-
+	nested_set_msr(&vcpu, MSR_KERNEL_GS_BASE, KERNEL_GS_BASE);
+	nested_set_up(&vcpu, VM_CODE + (nested_exit - nested_code),
+		      VM_CODE + (nested_l3 - nested_code),
+		      NESTED_HLT_EXITING | NESTED_MSR_BITMAPS);
+	nested_field(&vcpu, VMCS_GUEST_FS_BASE, L3_FS_BASE);
+	nested_field(&vcpu, VMCS_HOST_FS_BASE, L2_FS_BASE);
 	shared = vm_at(&vm, VM_DATA(0));
-	shared->vmxon_region = VMXON_REGION;
-	shared->vmcs_region = VMCS_REGION;
-	revision = get_msr(MSR_VMX_BASIC);
-	memcpy(vm_at(&vm, VMXON_REGION), &revision, sizeof(revision));
-	memcpy(vm_at(&vm, VMCS_REGION), &revision, sizeof(revision));
-	fill_vmcs_table();
 }
 
 /* Bit i of @mask is for msrs[i]; the read bits of high MSRs are at byte 1024. */
 static void intercept_in_l2(unsigned int mask)
 {
-	uint8_t *bitmap = (uint8_t *)vm_at(&vm, MSR_BITMAP) + 1024;
+	uint8_t *bitmap = (uint8_t *)vm_at(&vm, NESTED_MSR_BITMAP) + 1024;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		uint32_t bit = msrs[i] & 0x1fff;
@@ -341,8 +155,8 @@ static unsigned int run_loop(void)
 {
 	unsigned int reads = 0;
 
-	memset(shared->exits, 0, sizeof(shared->exits));
-	for (; vcpu_run(&vcpu) == KVM_EXIT_X86_RDMSR; reads++) {
+	memset(shared->nested.exits, 0, sizeof(shared->nested.exits));
+	for (; nested_run(&vcpu) == KVM_EXIT_X86_RDMSR; reads++) {
 		if (deny_later) {
 			deny_in_vmm(deny_later);
 			deny_later = 0;
@@ -350,9 +164,6 @@ static unsigned int run_loop(void)
 		vcpu.run->msr.data = VMM_VALUE;
 		vcpu.run->msr.error = 0;
 	}
-	if (vcpu.run->exit_reason == KVM_EXIT_IO && vcpu.run->io.port == PORT_DONE)
-		ktap_bail("L2 gave up: VM instruction error or exit reason %#llx",
-			  (unsigned long long)shared->error - 1);
 	if (vcpu.run->exit_reason != KVM_EXIT_IO || vcpu.run->io.port != PORT_STEP)
 		vcpu_bad_exit(&vcpu);
 	return reads;
@@ -363,6 +174,7 @@ static bool run_is_right(unsigned int l2_mask, unsigned int vmm_mask)
 {
 	static const uint64_t l3_has[2] = { L3_FS_BASE, KERNEL_GS_BASE };
 	static const uint64_t l2_has[2] = { L2_FS_BASE, KERNEL_GS_BASE };
+	const uint64_t *exits = shared->nested.exits;
 	unsigned int l2_exits = 0, vmm_exits = 0, found;
 	bool ok = true;
 
@@ -385,13 +197,13 @@ static bool run_is_right(unsigned int l2_mask, unsigned int vmm_mask)
 			  (unsigned long long)shared->l2_read[i], (unsigned long long)l2);
 		ok = false;
 	}
-	ok &= found == vmm_exits && shared->exits[REASON_RDMSR] == l2_exits &&
-	      shared->exits[REASON_CPUID] == READS && shared->exits[REASON_VMCALL] == 1;
+	ok &= found == vmm_exits && exits[NESTED_EXIT_RDMSR] == l2_exits &&
+	      exits[NESTED_EXIT_CPUID] == READS && exits[NESTED_EXIT_VMCALL] == 1;
 	if (!ok)
 		ktap_diag("intercept %u, deny %u: VMM saw %u, not %u; L2 %llu, not %u; CPUID %llu",
 			  l2_mask, vmm_mask, found, vmm_exits,
-			  (unsigned long long)shared->exits[REASON_RDMSR], l2_exits,
-			  (unsigned long long)shared->exits[REASON_CPUID]);
+			  (unsigned long long)exits[NESTED_EXIT_RDMSR], l2_exits,
+			  (unsigned long long)exits[NESTED_EXIT_CPUID]);
 	return ok;
 }
 
@@ -443,7 +255,7 @@ static void check_change_in_l3(void)
 int main(void)
 {
 	ktap_plan(5);
-	if (!(vm_supported_cpuid(1).ecx & 1 << 5)) {
+	if (!nested_offered()) {
 		ktap_skip_rest("KVM offers no VMX to its guests; load kvm_intel with nested=1");
 		return ktap_exit();
 	}
