@@ -16,6 +16,7 @@
 #define TSS_ADDRESS		0xfffbd000
 
 #define PTE_PRESENT_WRITABLE	0x3
+#define PTE_UNCACHED		0x10
 #define PTE_LARGE		0x80
 
 #define CR0_PE_MP_ET_NE_WP_PG	0x80010033
@@ -62,16 +63,19 @@ void *vm_at(struct vm *vm, uint64_t gpa)
 	return vm->mem + gpa;
 }
 
-/* One 2 MiB page, mapped to itself. */
+/* Two 2 MiB pages, mapped to themselves: memory, and the local APIC's registers. */
 static void set_page_tables(struct vm *vm)
 {
 	uint64_t *pml4 = vm_at(vm, VM_PAGE_TABLES);
 	uint64_t *pdpt = vm_at(vm, VM_PAGE_TABLES + 0x1000);
 	uint64_t *pd = vm_at(vm, VM_PAGE_TABLES + 0x2000);
+	uint64_t *apic_pd = vm_at(vm, VM_APIC_TABLE);
 
 	pml4[0] = (VM_PAGE_TABLES + 0x1000) | PTE_PRESENT_WRITABLE;
 	pdpt[0] = (VM_PAGE_TABLES + 0x2000) | PTE_PRESENT_WRITABLE;
+	pdpt[VM_APIC >> 30] = VM_APIC_TABLE | PTE_PRESENT_WRITABLE;
 	pd[0] = PTE_LARGE | PTE_PRESENT_WRITABLE;
+	apic_pd[VM_APIC >> 21 & 511] = VM_APIC | PTE_LARGE | PTE_UNCACHED | PTE_PRESENT_WRITABLE;
 }
 
 static void set_gdt(struct vm *vm)

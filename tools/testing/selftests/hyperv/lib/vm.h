@@ -2,8 +2,8 @@
 /*
  * vm.h: a VMM of a few lines for guests of a few lines.
  *
- * A VM has VM_MEM_SIZE bytes of memory at guest physical address 0, mapped one to
- * one by page tables of its own, an in-kernel irqchip, and vCPUs that start in
+ * A VM has VM_MEM_SIZE bytes of memory at guest physical address 0, an in-kernel
+ * irqchip, page tables of its own that map both one to one, and vCPUs that start in
  * 64-bit mode with RFLAGS 0x202. Interrupts are on because an emulated CPU may
  * not deliver a kick to a guest that was entered with them off.
  *
@@ -28,9 +28,13 @@
 #define VM_PAGE_TABLES	0x08000
 #define VM_GDT		0x0b000
 #define VM_IDT		0x0c000
+#define VM_APIC_TABLE	0x0d000
 #define VM_DATA(id)	(0x10000 + (id) * 0x1000)
 #define VM_STACK(id)	(0x14000 + (id) * 0x1000)
 #define VM_MAX_VCPUS	4
+
+/* The local APIC's registers in xAPIC mode. */
+#define VM_APIC		0xfee00000u
 
 /* What a new vCPU has in RFLAGS (IF) and in CR4 (PAE, OSFXSR). */
 #define VM_RFLAGS	0x202

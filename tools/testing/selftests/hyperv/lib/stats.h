@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* stats.h: KVM's binary statistics of a vCPU. */
+#ifndef STATS_H
+#define STATS_H
+
+#include <stdint.h>
+
+#include "vm.h"
+
+/* The vCPU's exits so far, those that KVM handles without the VMM included. */
+uint64_t stats_exits(struct vcpu *vcpu);
+
+#endif
