@@ -23,7 +23,8 @@ help:
 	@echo '  make mutants           see that seeded bugs make tests fail'
 	@echo '  make fuzz              fuzz for FUZZ_SECONDS (3600)'
 	@echo '  make modules [KVER=]   build kvm.ko, kvm-intel.ko, kvm-amd.ko for a stock kernel'
-	@echo '  make install [KVER=]   install them for that kernel (root)'
+	@echo '  make tool              build hvnest, the command: what is in use here, what an exit costs'
+	@echo '  make install [KVER=]   install modules and command (root); PREFIX (/usr/local), DESTDIR'
 	@echo '  make check-versions    build against the oldest and the newest kernel in apt'
 	@echo '  make style             checkpatch, sparse, W=1, compilers, shellcheck'
 	@echo '  make clean             remove build/'
@@ -44,6 +45,7 @@ rig: deps
 	@$(RIG) kernel
 	@$(MODULES) --kernel-dir build/rig/kernel
 	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests
+	@$(MAKE) -s -C tools/hv OUTPUT=$(TOP)/build/hv-static LDFLAGS=-static
 
 # What the tests need beyond it: the KVM of a strict L0.
 .PHONY: strict
@@ -88,9 +90,15 @@ fuzz:
 modules: deps
 	@$(MODULES) $(KVER)
 
+.PHONY: tool
+tool:
+	@tools/build/deps tool
+	@$(MAKE) -s -C tools/hv
+
 .PHONY: install
-install: modules
-	@tools/build/install $(KVER)
+install: modules tool
+	@DESTDIR=$(DESTDIR) tools/build/install $(KVER)
+	@$(MAKE) -s -C tools/hv install
 
 .PHONY: check-versions
 check-versions: deps

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* json.c: see json.h. */
+#include "json.h"
+
+void json_add_string(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);
+}
+
+bool json_print(struct json_object *object, FILE *out)
+{
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+							  JSON_C_TO_STRING_SPACED |
+							  JSON_C_TO_STRING_NOSLASHESCAPE);
+	bool written = text && fprintf(out, "%s\n", text) > 0 && !fflush(out);
+
+	json_object_put(object);
+	return written;
+}
