@@ -95,12 +95,6 @@ static void stay_on_this_cpu(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* One of the sorted samples, without the overhead. */
-static uint64_t figure(const struct bench *bench, const uint64_t *samples, uint32_t rank)
-{
-	return samples[rank] > bench->overhead ? samples[rank] - bench->overhead : 0;
-}
-
 void bench_cpuid(struct bench *bench, uint32_t exits)
 {
 	uint64_t *samples = calloc(exits < WARM_UP ? WARM_UP : exits, sizeof(samples[0]));
@@ -121,9 +115,9 @@ void bench_cpuid(struct bench *bench, uint32_t exits)
 	sample(&vcpu, true, exits, samples);
 	qsort(samples, exits, sizeof(samples[0]), compare);
 	bench->exits = exits;
-	bench->min = figure(bench, samples, 0);
-	bench->median = figure(bench, samples, exits / 2);
-	bench->p99 = figure(bench, samples, (uint64_t)exits * 99 / 100);
+	bench->min = samples[0];
+	bench->median = samples[exits / 2];
+	bench->p99 = samples[(uint64_t)exits * 99 / 100];
 	khz = ioctl(vcpu.fd, KVM_GET_TSC_KHZ, 0);
 	bench->tsc_khz = khz > 0 ? khz : 0;
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* TSC ticks of one CPUID in the guest, without what it takes to time it. */
+/* TSC ticks of one CPUID in the guest, those that it takes to time it included. */
 struct bench {
 	uint32_t exits;		/* timed ones */
 	uint64_t min, median, p99;

@@ -118,7 +118,7 @@ static void print(const struct bench *bench, const struct verdict *verdict, cons
 			printf("   %+.1f %%", change(values[i], before[i]));
 		putchar('\n');
 	}
-	printf("  (%" PRIu64 " ticks that it takes to time one are subtracted)\n", bench->overhead);
+	printf("  (of which the timing itself takes %" PRIu64 ")\n", bench->overhead);
 }
 
 static void print_json(const struct bench *bench, const struct verdict *verdict, const uint64_t *before)
