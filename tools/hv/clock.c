@@ -70,7 +70,9 @@ static void judge_elsewhere(struct verdict *verdict, const struct report *report
 {
 	bool bare = verdict->host.hypervisor == TELL_NO;
 
-	if (!strcmp(verdict->clock, "tsc") ||
+	if (!strcmp(verdict->clock, "tsc-early"))
+		is(verdict, CLOCK_OK, "tsc", "until the kernel has measured the TSC");
+	else if (!strcmp(verdict->clock, "tsc") ||
 	    (!bare && (!strcmp(verdict->clock, "kvm-clock") || !strcmp(verdict->clock, "xen"))))
 		is(verdict, CLOCK_OK, verdict->clock, "");
 	else if (host_has_word(report, "clocksource available", "tsc"))

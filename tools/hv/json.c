@@ -2,6 +2,15 @@
 /* json.c: see json.h. */
 #include "json.h"
 
+void json_start(void)
+{
+	/*
+	 * The other hash takes random bytes, for which a machine that has just booted
+	 * may have to wait long. Nobody attacks our few keys.
+	 */
+	json_global_set_string_hash(JSON_C_STR_HASH_PERLLIKE);
+}
+
 void json_add_string(struct json_object *object, const char *key, const char *value)
 {
 	json_object_object_add(object, key, value ? json_object_new_string(value) : NULL);

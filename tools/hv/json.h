@@ -10,6 +10,9 @@
 /* Of all that hvnest writes; a change that is no addition makes it 2. */
 #define JSON_SCHEMA	1
 
+/* To be called before anything else of JSON. */
+void json_start(void);
+
 /* NULL becomes null. */
 void json_add_string(struct json_object *object, const char *key, const char *value);
 

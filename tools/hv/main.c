@@ -7,6 +7,7 @@
 
 #include "bench.h"
 #include "gather.h"
+#include "json.h"
 #include "judge.h"
 #include "print.h"
 
@@ -158,6 +159,7 @@ static int bench(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	json_start();
 	if (argc < 2)
 		return usage("no command", "");
 	if (!strcmp(argv[1], "status"))

@@ -61,14 +61,29 @@ static void advise(struct verdict *verdict, const struct row *row)
 {
 	const char *change = strstr(row->reason, ": ");
 
+	/* Of what another row is the cause, that row says it. */
+	if (!strncmp(row->reason, "needs ", 6))
+		return;
 	if (!strcmp(row->state, STATE_REFUSED))
 		verdict_todo(verdict, "%s is offered and does not work (%s): KVM does without; please report it, with what hvnest collect prints",
 			     row->name, row->reason);
 	else if (!strcmp(row->state, STATE_PAID) && change)
 		verdict_todo(verdict, "To avoid %s: %s", row->name, change + 2);
-	else if (!strcmp(row->state, STATE_OFF) && strchr(row->reason, '=') && !strstr(row->reason, "needs"))
+	else if (!strcmp(row->state, STATE_OFF) && strchr(row->reason, '='))
 		verdict_todo(verdict, "%s is off by %s: change that and load kvm_intel anew", row->name,
 			     row->reason);
+}
+
+/* Exits to L0 that L1 need not cause, which are no enlightenments. */
+static bool is_cost(const char *name, const char *state)
+{
+	static const char *const costs[] = { "debugctl-read", "xcr0-switch", "xss-switch" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(costs); i++) {
+		if (!strcmp(name, costs[i]))
+			return true;
+	}
+	return !strcmp(state, STATE_AVOIDED) || !strcmp(state, STATE_PAID);
 }
 
 /* NAME, STATE and REASON ("-" for none) with tabs between them. */
@@ -82,7 +97,7 @@ static bool judge_table_row(struct verdict *verdict, const char *line)
 	if (sscanf(line, "%31[^\t]\t%23[^\t]\t%255[^\t]", name, state, reason) != 3)
 		return false;
 	offer = offered(&verdict->host, name);
-	if (!strcmp(state, STATE_AVOIDED) || !strcmp(state, STATE_PAID))
+	if (is_cost(name, state))
 		group = GROUP_COST;
 	else if (!strcmp(state, STATE_ABSENT))
 		offer = TELL_NO;
