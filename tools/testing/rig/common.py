@@ -15,6 +15,7 @@ RIG = BUILD / "rig"
 KERNEL = RIG / "kernel"
 MODULES = BUILD / "modules"
 SELFTESTS = BUILD / "selftests"
+HVNEST = BUILD / "hv-static/hvnest"
 RESULTS = BUILD / "results"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import kernel
-from common import HERE, MODULES, RIG, SELFTESTS, TOP, CannotRun, output_of, say
+from common import HERE, HVNEST, MODULES, RIG, SELFTESTS, TOP, CannotRun, output_of, say
 from cpio import Archive
 from scenarios import Configuration, Scenario
 
@@ -87,12 +87,14 @@ def _l1_modules(configuration: Configuration, booted: kernel.Kernel) -> bytes:
 
 
 def _l1_scenarios(configuration: Configuration, scenarios: Sequence[Scenario]) -> bytes:
-    """The scenarios' commands, and those of the selftests that they call."""
+    """The scenarios' commands, and the programs of ours that they call."""
     archive = Archive()
     called = {word for scenario in scenarios for command in scenario.run for word in command.split()}
     for test in sorted(SELFTESTS.glob("*")):
         if test.name in called and test.is_file():
             archive.file(f"selftests/{test.name}", test)
+    if HVNEST.name in called and HVNEST.is_file():
+        archive.file("bin/hvnest", HVNEST)
     if configuration.load:
         archive.data("load-kvm", "")
     for scenario in scenarios:
