@@ -137,6 +137,11 @@ static void __init probe_option(const char *name, u32 offer, u32 control)
 		name, cpu);
 }
 
+static const char * __init not_offered(void)
+{
+	return host.hyperv ? "Hyper-V does not offer it" : "not a Hyper-V guest";
+}
+
 /* The enlightenments that live and die with eVMCS. */
 static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 {
@@ -158,8 +163,7 @@ static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 		enum evmcs_feature feature = dependents[i].feature;
 
 		if (!dependents[i].offered)
-			evmcs_status_set(feature, EVMCS_ABSENT,
-					 "Hyper-V does not offer it");
+			evmcs_status_set(feature, EVMCS_ABSENT, "%s", not_offered());
 		else if (refused_controls & dependents[i].control)
 			evmcs_status_set(feature, EVMCS_REFUSED,
 					 "Hyper-V refuses to enter with it");
@@ -167,9 +171,7 @@ static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 			evmcs_status_set(feature, EVMCS_IN_USE, "%s",
 					 dependents[i].note);
 		else
-			evmcs_status_set(feature, evmcs == EVMCS_OFF ?
-					 EVMCS_OFF : EVMCS_REFUSED,
-					 "needs evmcs: %s", why_not);
+			evmcs_status_set(feature, evmcs, "needs evmcs: %s", why_not);
 	}
 }
 
@@ -221,8 +223,8 @@ bool __init evmcs_setup(bool wanted)
 		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_IN_USE,
 				 "the kernel's own code; the log tells if Hyper-V refuses");
 	else
-		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_ABSENT,
-				 "Hyper-V does not offer it");
+		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_ABSENT, "%s",
+				 not_offered());
 
 	if (state != EVMCS_IN_USE) {
 		/* On bare metal there is nothing to miss and nothing to say. */
