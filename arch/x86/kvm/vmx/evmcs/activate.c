@@ -24,6 +24,7 @@
 #include "costs.h"
 #include "probe.h"
 #include "status.h"
+#include "trace.h"
 #include "vcpu.h"
 
 DEFINE_STATIC_KEY_FALSE(__kvm_is_using_evmcs);
@@ -269,6 +270,8 @@ bool evmcs_cpu_usable(int cpu)
 	if (problem)
 		pr_err("CPU %d %s: KVM uses Enlightened VMCS and cannot run on it\n",
 		       cpu, problem);
+	trace_hvnest_activation(cpu, "evmcs", problem ? "refused" : "in-use",
+				problem ?: "");
 	return !problem;
 }
 
@@ -290,6 +293,8 @@ void evmcs_cpu_restore(void)
 	msr.enable = 1;
 	msr.pfn = page_pfn(page);
 	wrmsrl_safe(HV_X64_MSR_VP_ASSIST_PAGE, msr.as_uint64);
+	trace_hvnest_activation(smp_processor_id(), "evmcs", "in-use",
+				"Hyper-V had lost its VP assist page");
 }
 
 /**

@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 
 #include "status.h"
+#include "trace.h"
 
 static const char * const feature_names[] = {
 	[EVMCS_FEATURE_EVMCS]		= "evmcs",
@@ -65,6 +66,8 @@ void evmcs_status_set(enum evmcs_feature feature, enum evmcs_state state,
 	vscnprintf(features[feature].reason, sizeof(features[feature].reason),
 		   reason ?: "", args);
 	va_end(args);
+	trace_hvnest_activation(-1, feature_names[feature], state_names[state],
+				features[feature].reason);
 	spin_unlock(&features_lock);
 }
 
