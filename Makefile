@@ -20,6 +20,7 @@ help:
 	@echo '  make bench SUITE=cpuid the same in detail: spread, and what of it is L1'\''s part'
 	@echo '  make check             run every test; KTAP'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
+	@echo '  make check-perf        run perf in L1 on the exits of L2'
 	@echo '  make mutants           see that seeded bugs make tests fail'
 	@echo '  make fuzz              fuzz for FUZZ_SECONDS (3600)'
 	@echo '  make modules [KVER=]   build kvm.ko, kvm-intel.ko, kvm-amd.ko for a stock kernel'
@@ -74,6 +75,12 @@ check-debug: strict
 	@$(RIG) kernel --debug
 	@$(MODULES) --kernel-dir build/rig/kernel-debug
 	@$(RIG) run --group check --kernel debug --results build/results/debug.json
+
+# perf in L1 makes the machine's image so big that all other tests would feel it.
+.PHONY: check-perf
+check-perf: strict
+	@tools/build/deps perf
+	@$(RIG) run --group perf
 
 .PHONY: mutants
 mutants: strict

@@ -18,6 +18,7 @@ from scenarios import Configuration, Scenario
 
 BUSYBOX = Path("/bin/busybox")
 QEMU = Path("/usr/bin/qemu-system-x86_64")
+PERF = Path("/usr/bin/perf")
 FIRMWARE = (Path("/usr/share/qemu/qboot.rom"), Path("/usr/share/qemu/pvh.bin"))
 OUR_MODULES = ("kvm", "kvm-intel")
 STRICT = RIG / "l0"  # the KVM of L0 that counts stale clean fields and knows faults
@@ -25,9 +26,9 @@ STRICT = RIG / "l0"  # the KVM of L0 that counts stale clean fields and knows fa
 L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=2"
 
 
-def _need(path: Path) -> Path:
+def _need(path: Path, deps: str = "make deps") -> Path:
     if not path.exists():
-        raise CannotRun(f"{path} is missing; run 'make deps'")
+        raise CannotRun(f"{path} is missing; run '{deps}'")
     return path
 
 
@@ -43,11 +44,16 @@ def _userland() -> Archive:
     return archive
 
 
-def _add_qemu(archive: Archive) -> None:
-    """QEMU with every library that it loads, and the firmware of its microvm."""
-    archive.file(str(QEMU), _need(QEMU))
-    for library in re.findall(r"(/\S+) \(0x", output_of(["ldd", QEMU])):
+def _add_program(archive: Archive, program: Path) -> None:
+    """A program of the host with every library that it loads."""
+    archive.file(str(program), program)
+    for library in re.findall(r"(/\S+) \(0x", output_of(["ldd", program])):
         archive.file(library, Path(library).resolve())
+
+
+def _add_qemu(archive: Archive) -> None:
+    """QEMU, and the firmware of its microvm."""
+    _add_program(archive, _need(QEMU))
     for rom in FIRMWARE:
         archive.file(str(rom), _need(rom))
 
@@ -114,6 +120,14 @@ def _l2(rig: kernel.Kernel) -> bytes:
     return _bytes(archive)
 
 
+def _perf() -> bytes:
+    """What an L1 needs to measure an L2 with perf."""
+    archive = Archive()
+    _add_program(archive, _need(PERF, "tools/build/deps check"))
+    archive.file("bin/perf-l2", HERE / "perf-l2")
+    return _bytes(archive)
+
+
 @dataclass
 class Images:
     """What the outer machines of a run start from."""
@@ -172,6 +186,8 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
     archive.data("l1/base", _l1_base())
     if any(configuration.l2 for configuration in groups):
         archive.data("l1/l2", _l2(rig))
+    if any(configuration.perf for configuration in groups):
+        archive.data("l1/perf", _perf())
     rows: dict[Configuration, str] = {}
     for number, (configuration, scenarios) in enumerate(groups.items(), 1):
         booted = kernel.named(configuration.kernel)
@@ -184,7 +200,8 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
         archive.file(vmlinux, booted.vmlinux)
         archive.data(modules, _l1_modules(configuration, booted))
         archive.data(f"{row}/scenarios", _l1_scenarios(configuration, scenarios))
-        parts = ["l1/base", modules, f"{row}/scenarios"] + ["l1/l2"] * configuration.l2
+        parts = ["l1/base", modules, f"{row}/scenarios"]
+        parts += ["l1/l2"] * configuration.l2 + ["l1/perf"] * configuration.perf
         for key, value in {
             "initrds": "".join(f"/{part}\n" for part in parts),
             "kernel": f"/{vmlinux}\n",

@@ -31,6 +31,7 @@ class Configuration:
     append: str
     load: bool
     l2: bool
+    perf: bool
     l0_run: str
     l0_kvm: str
     faults: tuple[str, ...]
@@ -55,6 +56,7 @@ class Scenario:
     append: str
     load: bool
     l2: bool
+    perf: bool
     l0_run: str
     l0_kvm: str
     faults: tuple[str, ...]
@@ -82,6 +84,7 @@ class Scenario:
             append=self.append,
             load=self.load,
             l2=self.l2,
+            perf=self.perf,
             l0_run=self.l0_run,
             l0_kvm=self.l0_kvm,
             faults=self.faults,
@@ -112,6 +115,7 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
         append=row["append"],
         load=row.getboolean("load"),
         l2=row.getboolean("l2"),
+        perf=row.getboolean("perf"),
         l0_run=row["l0-run"],
         l0_kvm=row["l0-kvm"],
         faults=_lines(row["faults"]),
