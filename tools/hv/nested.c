@@ -203,7 +203,7 @@ static void judge_dependent(struct verdict *verdict, const char *name, unsigned 
 	else if (!strcmp(evmcs, STATE_UNKNOWN))
 		row(verdict, name, STATE_UNKNOWN, "goes with evmcs");
 	else if (strcmp(evmcs, STATE_IN_USE))
-		row(verdict, name, STATE_OFF, "needs evmcs");
+		row(verdict, name, strcmp(evmcs, STATE_ABSENT) ? STATE_OFF : STATE_ABSENT, "needs evmcs");
 	else if (verdict->host.kernel && verdict->host.kernel < since)
 		verdict_row(verdict, GROUP_NESTED, name, offer, STATE_OFF, "Linux has it from %u.%u on",
 			    since / 100, since % 100);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """L2's CPUID in detail: its spread, L0's exits over many of it, and how much of it is L1's
-time: one table, and build/results/cpuid.json."""
+time; and what it costs an L2 that uses CR8 that the others go without a TPR shadow. One
+table, and build/results/cpuid.json."""
 
 import json
 from collections.abc import Sequence
@@ -8,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 import kernel
 import report
-from bench import RESOLUTION, measure
-from common import RESULTS
+from bench import RESOLUTION, TICKS_TOLERANCE, measure
+from common import RESULTS, say
 from emulator import outer_machine
 from session import Outcome
 
@@ -60,6 +61,18 @@ def _against_stock(flavours: dict[str, Figures]) -> str:
     )
 
 
+def _read_cr8(outcome: Outcome) -> dict[str, float]:
+    """Ticks for raising and lowering CR8 once: alone, and with interrupts in between."""
+    (command,) = report.commands(outcome.console)
+    words = [line.split() for line in command.lines]
+    return {name: float(value) for _, name, value in (w for w in words if len(w) == 3 and w[1].startswith("ticks_per_pair"))}
+
+
+def _cr8_is_dearer(stock: dict[str, float], nested: dict[str, float]) -> bool:
+    """By more than what an interrupt at another moment may make."""
+    return any(nested[name] > ticks * (1 + TICKS_TOLERANCE) for name, ticks in stock.items())
+
+
 def run(names: Sequence[str]) -> int:
     flavours = {name: Figures() for name in names}
     exits = 0
@@ -69,6 +82,8 @@ def run(names: Sequence[str]) -> int:
         figures = flavours[outcome.scenario.flavour]
         figures.l1_window_ticks, figures.l1_pure_ticks = outcome.window["window"], outcome.window["pure"]
 
+    cr8 = {outcome.scenario.flavour: _read_cr8(outcome) for outcome in measure("bench-cr8", names)}
+
     machine, ours = outer_machine(), flavours.get("nested")
     result = {
         "kernel": kernel.build().release,
@@ -77,6 +92,7 @@ def run(names: Sequence[str]) -> int:
         "exits": exits,
         "l0_cost_of_inherent_exits": ours.ticks_median - ours.l1_window_ticks if ours else None,
         "flavours": {name: asdict(figures) for name, figures in flavours.items()},
+        "cr8": cr8,
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "cpuid.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -85,4 +101,10 @@ def run(names: Sequence[str]) -> int:
     print(_table(flavours))
     if {"stock", "nested"} <= flavours.keys():
         print(f"\n{_against_stock(flavours)}")
+    print("\nL2 raises and lowers CR8: ticks a time, and with an interrupt now and then")
+    for name, ticks in cr8.items():
+        print(f"{name:12} {' '.join(f'{value:8.1f}' for value in ticks.values())}")
+    if {"stock", "nested"} <= cr8.keys() and _cr8_is_dearer(cr8["stock"], cr8["nested"]):
+        say("CR8 costs more on nested than on stock")
+        return 1
     return 0
