@@ -14,7 +14,7 @@ from pathlib import Path
 import kernel
 from common import HERE, HVNEST, MODULES, RIG, SELFTESTS, TOP, CannotRun, output_of, say
 from cpio import Archive
-from scenarios import Configuration, Scenario
+from scenarios import Configuration, Kvm, Scenario
 
 BUSYBOX = Path("/bin/busybox")
 QEMU = Path("/usr/bin/qemu-system-x86_64")
@@ -23,7 +23,8 @@ FIRMWARE = (Path("/usr/share/qemu/qboot.rom"), Path("/usr/share/qemu/pvh.bin"))
 OUR_MODULES = ("kvm", "kvm-intel")
 STRICT = RIG / "l0"  # the KVM of L0 that counts stale clean fields and knows faults
 
-L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=2"
+# A module's and a VM's way out is one grace period after the other: expedite them.
+L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=2 rcupdate.rcu_expedited=1"
 
 
 def _need(path: Path, deps: str = "make deps") -> Path:
@@ -78,21 +79,21 @@ def _l1_base() -> bytes:
     return _bytes(archive)
 
 
-def _l1_modules(configuration: Configuration, booted: kernel.Kernel) -> bytes:
+def _l1_modules(name: str, modules: str | Path, booted: kernel.Kernel) -> bytes:
+    """A KVM that L1 can load, as the directory /kvm/NAME."""
     sources = dict(booted.modules)
-    if configuration.modules != "stock":
-        nested = configuration.modules == "nested"
-        directory = MODULES / booted.release if nested else Path(configuration.modules)
+    if modules != "stock":
+        directory = MODULES / booted.release if modules == "nested" else Path(modules)
         sources |= {name: directory / f"{name}.ko" for name in OUR_MODULES}
     archive = Archive()
-    for name, path in sources.items():
+    for module, path in sources.items():
         if not path.exists():
             raise CannotRun(f"{path} is missing; build it with '{booted.build_ours}'")
-        archive.file(f"mods/{name}.ko", path)
+        archive.file(f"kvm/{name}/{module}.ko", path)
     return _bytes(archive)
 
 
-def _l1_scenarios(configuration: Configuration, scenarios: Sequence[Scenario]) -> bytes:
+def _l1_scenarios(scenarios: Sequence[Scenario]) -> bytes:
     """The scenarios' commands, and the programs of ours that they call."""
     archive = Archive()
     called = {word for scenario in scenarios for command in scenario.run for word in command.split()}
@@ -101,8 +102,6 @@ def _l1_scenarios(configuration: Configuration, scenarios: Sequence[Scenario]) -
             archive.file(f"selftests/{test.name}", test)
     if HVNEST.name in called and HVNEST.is_file():
         archive.file("bin/hvnest", HVNEST)
-    if configuration.load:
-        archive.data("load-kvm", "")
     for scenario in scenarios:
         archive.data(f"scenario/{scenario.name}", "".join(f"{command}\n" for command in scenario.run))
     return _bytes(archive)
@@ -123,7 +122,7 @@ def _l2(rig: kernel.Kernel) -> bytes:
 def _perf() -> bytes:
     """What an L1 needs to measure an L2 with perf."""
     archive = Archive()
-    _add_program(archive, _need(PERF, "tools/build/deps check"))
+    _add_program(archive, _need(PERF, "tools/build/deps perf"))
     archive.file("bin/perf-l2", HERE / "perf-l2")
     return _bytes(archive)
 
@@ -135,6 +134,7 @@ class Images:
     directory: Path
     initrd: Path
     rows: dict[Configuration, str]  # how L0 knows each L1
+    kvms: dict[str | Path, str]  # how L1 knows each KVM's modules
     _cd: Path | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -171,7 +171,7 @@ def _add_strict(archive: Archive, configurations: Sequence[Configuration]) -> bo
     return True
 
 
-def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -> Images:
+def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], directory: Path) -> Images:
     """Write L0's initramfs for these scenarios; all L1s share what they can."""
     rig = kernel.build()
     archive = _userland()
@@ -189,18 +189,19 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
     if any(configuration.perf for configuration in groups):
         archive.data("l1/perf", _perf())
     rows: dict[Configuration, str] = {}
+    sets = {modules: None for kvms in groups.values() for modules in (kvm.modules for kvm in kvms)}
+    kvms = {modules: str(number) for number, modules in enumerate(sets, 1)}
     for number, (configuration, scenarios) in enumerate(groups.items(), 1):
         booted = kernel.named(configuration.kernel)
         vmlinux = f"l1/vmlinux-{booted.release}"
         row = f"plan/{number}"
-        if configuration.modules in ("nested", "stock"):
-            modules = f"l1/modules-{configuration.modules}-{booted.release}"
-        else:
-            modules = f"{row}/modules"
         archive.file(vmlinux, booted.vmlinux)
-        archive.data(modules, _l1_modules(configuration, booted))
-        archive.data(f"{row}/scenarios", _l1_scenarios(configuration, scenarios))
-        parts = ["l1/base", modules, f"{row}/scenarios"]
+        archive.data(f"{row}/scenarios", _l1_scenarios([s for some in scenarios.values() for s in some]))
+        parts = ["l1/base", f"{row}/scenarios"]
+        for modules in {kvm.modules: None for kvm in scenarios}:
+            part = f"l1/kvm-{kvms[modules]}-{booted.release}"
+            archive.data(part, _l1_modules(kvms[modules], modules, booted))
+            parts.append(part)
         parts += ["l1/l2"] * configuration.l2 + ["l1/perf"] * configuration.perf
         for key, value in {
             "initrds": "".join(f"/{part}\n" for part in parts),
@@ -215,7 +216,7 @@ def build(groups: Mapping[Configuration, Sequence[Scenario]], directory: Path) -
         }.items():
             archive.data(f"{row}/{key}", value)
         rows[configuration] = str(number)
-    return Images(directory, archive.save(directory / "initrd"), rows)
+    return Images(directory, archive.save(directory / "initrd"), rows, kvms)
 
 
 def _make_cd(directory: Path, initrd: Path, append: str) -> Path:

@@ -4,7 +4,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +14,7 @@ from queue import Queue
 import images
 from common import RIG, CannotRun, say
 from emulator import Process, can_fork, outer_machine
-from scenarios import Configuration, Scenario, by_configuration
+from scenarios import Configuration, Kvm, Scenario, by_configuration
 from session import Failed, Outcome, Session
 
 RUNS_KEPT = 20
@@ -52,7 +52,7 @@ class Run:
                 if l0.machine.is_template():
                     say(f"L0 is up after {l0.seconds:.1f} s")
                     # The dearest first, so that no job ends long after the others
-                    groups = sorted(self.groups.items(), key=lambda group: -sum(s.timeout for s in group[1]))
+                    groups = sorted(self.groups.items(), key=lambda group: -sum(s.timeout for s in _all(group[1])))
                     yield from self._share([partial(self._fork_l1, l0, *group) for group in groups], jobs)
                     return
         except Failed as failed:
@@ -62,7 +62,7 @@ class Run:
 
     def cold(self, jobs: int) -> Iterator[Outcome]:
         """Boot L0 and L1 for every scenario."""
-        scenarios = sorted((s for group in self.groups.values() for s in group), key=lambda s: -s.timeout)
+        scenarios = sorted((s for group in self.groups.values() for s in _all(group)), key=lambda s: -s.timeout)
         yield from self._share([partial(self._from_power_on, scenario) for scenario in scenarios], jobs)
 
     @contextmanager
@@ -73,29 +73,47 @@ class Run:
             machine.boot(self.images, self.images.forkserver() if fork else None)
             yield session
 
-    def _fork_l1(self, l0: Session, configuration: Configuration, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
-        """Boot an L1 in a fork of L0, and run each scenario in a fork of that."""
-        row = self.images.rows[configuration]
-        left = list(scenarios)
+    def _fork_l1(self, l0: Session, configuration: Configuration, kvms: Mapping[Kvm, Sequence[Scenario]]) -> Iterator[Outcome]:
+        """Boot an L1 in a fork of L0, and load each KVM in a fork of that."""
+        row, left = self.images.rows[configuration], dict(kvms)
+        scenarios = _all(kvms)
         with l0.fork(f"l1-{row}", f"boot {row}") as l1:
             try:
                 l1.until_l1_is_up(max(s.timeout for s in scenarios) * configuration.slower)
                 if not l1.machine.is_template():
                     raise Failed("emulator", "the emulator did not stop to be forked")
                 say(f"L1 for {' '.join(s.name for s in scenarios)}: up after {l1.seconds:.1f} s")
+                for number, kvm in enumerate(kvms, 1):
+                    yield from self._fork_kvm(l1, f"l1-{row}-kvm-{number}", kvm, kvms[kvm])
+                    del left[kvm]
+            except Failed as failed:
+                for scenario in _all(left):
+                    yield l1.outcome(scenario, failed)
+
+    def _fork_kvm(self, l1: Session, name: str, kvm: Kvm, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
+        """Load a KVM in a fork of L1, and run each scenario in a fork of that."""
+        left = list(scenarios)
+        with l1.fork(name, self._load(kvm)) as loaded:
+            try:
+                loaded.until_kvm_is_loaded(max(s.timeout * s.configuration.slower for s in scenarios))
+                if not loaded.machine.is_template():
+                    raise Failed("emulator", "the emulator did not stop to be forked")
                 while left:
-                    yield self._fork_test(l1, left[0])
+                    yield self._fork_test(loaded, left[0])
                     del left[0]
             except Failed as failed:
                 for scenario in left:
-                    yield l1.outcome(scenario, failed)
+                    yield loaded.outcome(scenario, failed)
 
-    def _fork_test(self, l1: Session, scenario: Scenario) -> Outcome:
+    def _load(self, kvm: Kvm) -> str:
+        return f"load {self.images.kvms[kvm.modules]} {'yes' if kvm.load else 'no'}"
+
+    def _fork_test(self, loaded: Session, scenario: Scenario) -> Outcome:
         name = f"{scenario.name}-{scenario.flavour}"
-        with l1.fork(name, f"run {scenario.name}") as test:
+        with loaded.fork(name, f"run {scenario.name}") as test:
             outcome = test.end_of(scenario)
         if scenario.twice:
-            with l1.fork(f"{name}-again", f"run {scenario.name}") as again:
+            with loaded.fork(f"{name}-again", f"run {scenario.name}") as again:
                 again.end_of(scenario)
             outcome.difference = _difference(test.console, again.console)
         return outcome
@@ -105,7 +123,10 @@ class Run:
             try:
                 session.until_l0_is_up()
                 session.order(f"boot {self.images.rows[scenario.configuration]}")
-                session.until_l1_is_up(scenario.timeout * scenario.configuration.slower)
+                limit = scenario.timeout * scenario.configuration.slower
+                session.until_l1_is_up(limit)
+                session.order(self._load(scenario.kvm))
+                session.until_kvm_is_loaded(limit)
             except Failed as failed:
                 yield session.outcome(scenario, failed)
                 return
@@ -144,6 +165,10 @@ class Run:
                 if left:
                     for machine in self._started:
                         machine.stop()
+
+
+def _all(kvms: Mapping[Kvm, Sequence[Scenario]]) -> list[Scenario]:
+    return [scenario for scenarios in kvms.values() for scenario in scenarios]
 
 
 def _difference(first: Sequence[str], second: Sequence[str]) -> str:

@@ -24,12 +24,10 @@ class Configuration:
     """What shapes L1 until it is up: scenarios that agree in it start from one boot."""
 
     cpu: str  # QEMU's -cpu argument
-    modules: str | Path  # nested, stock, or the directory they come from
     kernel: str
     cpus: int
     memory: int
     append: str
-    load: bool
     l2: bool
     perf: bool
     l0_run: str
@@ -40,6 +38,14 @@ class Configuration:
     def slower(self) -> int:
         """How many times longer things may take."""
         return DEBUG_SLOWER if self.kernel == "debug" else 1
+
+
+@dataclass(frozen=True)
+class Kvm:
+    """The KVM of L1, once that is up."""
+
+    modules: str | Path  # nested, stock, or the directory they come from
+    load: bool
 
 
 @dataclass(frozen=True)
@@ -74,21 +80,22 @@ class Scenario:
     @property
     def configuration(self) -> Configuration:
         without = NESTED_ENLIGHTENMENTS if self.flavour == "stock-plain" else ()
-        ours = "nested" if self.flavour == "nested" else "stock"
         return Configuration(
             cpu=",".join(flag for flag in self.l0 if flag not in without),
-            modules=self.modules or ours,
             kernel=self.kernel,
             cpus=self.cpus,
             memory=self.memory,
             append=self.append,
-            load=self.load,
             l2=self.l2,
             perf=self.perf,
             l0_run=self.l0_run,
             l0_kvm=self.l0_kvm,
             faults=self.faults,
         )
+
+    @property
+    def kvm(self) -> Kvm:
+        return Kvm(self.modules or ("nested" if self.flavour == "nested" else "stock"), self.load)
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
@@ -191,8 +198,8 @@ def with_debug_kernel(chosen: Sequence[Scenario]) -> list[Scenario]:
     ]
 
 
-def by_configuration(scenarios: Sequence[Scenario]) -> dict[Configuration, list[Scenario]]:
-    groups: dict[Configuration, list[Scenario]] = {}
+def by_configuration(scenarios: Sequence[Scenario]) -> dict[Configuration, dict[Kvm, list[Scenario]]]:
+    groups: dict[Configuration, dict[Kvm, list[Scenario]]] = {}
     for scenario in scenarios:
-        groups.setdefault(scenario.configuration, []).append(scenario)
+        groups.setdefault(scenario.configuration, {}).setdefault(scenario.kvm, []).append(scenario)
     return groups

@@ -82,6 +82,10 @@ class Session:
         if not self._until("@fork l1", seconds):
             raise Failed("l1-hang", f"L1 did not ask for a scenario within {seconds:.0f} s")
 
+    def until_kvm_is_loaded(self, seconds: float) -> None:
+        if not self._until("@fork kvm", seconds):
+            raise Failed("l1-hang", f"L1 did not load its KVM within {seconds:.0f} s")
+
     def end_of(self, scenario: Scenario) -> Outcome:
         """Follow the scenario's commands to L1's end."""
         try:
