@@ -124,7 +124,7 @@ def _check(outcome: Outcome) -> bool:
 
 
 def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
-    """Run a row of the table in each flavour of L1, one after another; ends where one gives no figures."""
+    """Run a row of the table in each flavour of L1, one after another; yields them in this order."""
     unknown = set(flavours) - set(scenarios.FLAVOURS)
     if unknown:
         raise CannotRun(f"no flavour '{min(unknown)}'; there are {', '.join(scenarios.FLAVOURS)}")
@@ -136,10 +136,14 @@ def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
             f" {kernel.KERNEL.relative_to(TOP)}', or measure without: rig bench --flavours stock-plain,stock"
         )
     say(f"{row}: {len(flavours)} flavours of L1, one after another")
+    outcomes = {}
+    # Flavours that share an L1 come first.
     for outcome in runner.run([replace(template, name=f"{row}-{flavour}", flavour=flavour) for flavour in flavours], jobs=1):
         if not _check(outcome):
             raise NoFigures
-        yield outcome
+        say(f"{outcome.scenario.name}: {outcome.seconds:.0f} s")
+        outcomes[outcome.scenario.flavour] = outcome
+    yield from (outcomes[flavour] for flavour in flavours)
 
 
 class NoFigures(Exception):
@@ -153,7 +157,6 @@ def run(flavours: Sequence[str]) -> int:
         figures.append(measured)
         raw[measured.name] = _raw_counts(outcome)
         consoles += [f"== {measured.name}", *outcome.console]
-        say(f"{measured.name}: {outcome.seconds:.0f} s")
 
     machine, release = outer_machine(), kernel.build().release
     result = {

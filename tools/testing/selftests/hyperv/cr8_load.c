@@ -96,13 +96,7 @@ GUEST_CODE(load_guest,
 	"6:	push	%rax\n"
 	"	push	%rcx\n"
 	"	push	%rdx\n"
-	"	mov	$0x80b, %ecx\n"
-	"	xor	%eax, %eax\n"
-	"	xor	%edx, %edx\n"
-	"	wrmsr\n"
-	"	pop	%rdx\n"
-	"	pop	%rcx\n"
-	"	pop	%rax\n"
+	VM_END_OF_INTERRUPT
 	"	iretq\n");
 
 extern const uint8_t load_waits[], load_comes[];

@@ -63,13 +63,7 @@
 		"	push	%rax\n"					\
 		"	push	%rcx\n"					\
 		"	push	%rdx\n"					\
-		"	mov	$" VM_STRING(X2APIC_EOI) ", %ecx\n"	\
-		"	xor	%eax, %eax\n"				\
-		"	xor	%edx, %edx\n"				\
-		"	wrmsr\n"					\
-		"	pop	%rdx\n"					\
-		"	pop	%rcx\n"					\
-		"	pop	%rax\n"					\
+		VM_END_OF_INTERRUPT					\
 		"	iretq\n");					\
 	extern const uint8_t name##_irq[]
 

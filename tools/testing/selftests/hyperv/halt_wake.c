@@ -94,13 +94,7 @@ GUEST_CODE(halt_guest,
 	"	push	%rcx\n"
 	"	push	%rdx\n"
 	"	incq	16(%rdi)\n"
-	"	mov	$0x80b, %ecx\n"		/* end of interrupt */
-	"	xor	%eax, %eax\n"
-	"	xor	%edx, %edx\n"
-	"	wrmsr\n"
-	"	pop	%rdx\n"
-	"	pop	%rcx\n"
-	"	pop	%rax\n"
+	VM_END_OF_INTERRUPT
 	"	iretq\n");
 
 extern const uint8_t halt_handler[];

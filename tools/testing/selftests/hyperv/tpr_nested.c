@@ -132,13 +132,7 @@ GUEST_CODE(tpr_code,
 	"	incq	2128(%rdi)\n"
 	"	mov	24(%rsp), %rax\n"
 	"	mov	%rax, 2136(%rdi)\n"
-	"	mov	$0x80b, %ecx\n"		/* end of interrupt */
-	"	xor	%eax, %eax\n"
-	"	xor	%edx, %edx\n"
-	"	wrmsr\n"
-	"	pop	%rdx\n"
-	"	pop	%rcx\n"
-	"	pop	%rax\n"
+	VM_END_OF_INTERRUPT
 	"	iretq\n");
 
 extern const uint8_t tpr_exit[], tpr_l2_lowered[], tpr_l3[], tpr_l3_lowered[], tpr_interrupt[];

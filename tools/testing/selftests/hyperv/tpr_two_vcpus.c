@@ -102,13 +102,7 @@ GUEST_CODE(two_guest,
 	"	jb	3f\n"
 	"	mov	$" VM_STRING(FIRST_CLASS) ", %r13d\n"
 	"3:	incq	16(%rdi)\n"
-	"	mov	$0x80b, %ecx\n"
-	"	xor	%eax, %eax\n"
-	"	xor	%edx, %edx\n"
-	"	wrmsr\n"
-	"	pop	%rdx\n"
-	"	pop	%rcx\n"
-	"	pop	%rax\n"
+	VM_END_OF_INTERRUPT
 	"	add	$8, %rsp\n"
 	"	iretq\n"
 	/* A stub for each class. */

@@ -60,6 +60,19 @@
 	    ".popsection");						\
 	extern const uint8_t name[], name##_end[]
 
+/*
+ * The end of an interrupt handler of a guest whose APIC is in x2APIC mode: writes EOI
+ * and pops RDX, RCX and RAX, which the handler has pushed in the opposite order.
+ */
+#define VM_END_OF_INTERRUPT						\
+	"	mov	$0x80b, %ecx\n"					\
+	"	xor	%eax, %eax\n"					\
+	"	xor	%edx, %edx\n"					\
+	"	wrmsr\n"						\
+	"	pop	%rdx\n"						\
+	"	pop	%rcx\n"						\
+	"	pop	%rax\n"
+
 struct vm {
 	int kvm;		/* /dev/kvm */
 	int fd;
