@@ -51,7 +51,7 @@ static const char * __init debugctl_user(void)
  * evmcs_costs_setup() - find out what can be avoided for all L2s
  * @hyperv: this is an L1 of Hyper-V; elsewhere nothing is avoided
  *
- * Context: while the module loads, before virtualization is on on any CPU.
+ * Context: while the module loads, before any CPU enables virtualization.
  */
 void __init evmcs_costs_setup(bool hyperv)
 {

@@ -34,7 +34,7 @@
 #define VM_MAX_VCPUS	4
 
 /* The local APIC's registers in xAPIC mode. */
-#define VM_APIC		0xfee00000u
+#define VM_APIC		0xfee00000
 
 /* What a new vCPU has in RFLAGS (IF) and in CR4 (PAE, OSFXSR). */
 #define VM_RFLAGS	0x202
