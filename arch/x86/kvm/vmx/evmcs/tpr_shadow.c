@@ -10,7 +10,7 @@
  * carries it out, faults included, and nothing is emulated. Under the shadow L1
  * does not see accesses; therefore the shadow is turned off now and then, and if L2
  * comes back soon, it is left on for twice as long. One exit a trial is what that
- * costs. (SDM 3C, "Virtualizing CR8-Based TPR Accesses" and "TPR Shadow".)
+ * costs. (SDM 3C, "TPR Virtualization" and "Virtualizing CR8-Based TPR Accesses".)
  *
  * Either way the TPR is in KVM's register page of the local APIC, which is the
  * virtual-APIC page too, so there is nothing to carry over. All this concerns vmcs01;
