@@ -143,6 +143,17 @@ static const char * __init not_offered(void)
 	return host.hyperv ? "Hyper-V does not offer it" : "not a Hyper-V guest";
 }
 
+/**
+ * evmcs_gpa_flush_absent() - does Hyper-V flush guest-physical mappings for us?
+ *
+ * Context: while the module loads, after evmcs_setup().
+ * Return: NULL if it offers to, or else why not.
+ */
+const char * __init evmcs_gpa_flush_absent(void)
+{
+	return offers(EVMCS_NESTED_GPA_FLUSH) ? NULL : not_offered();
+}
+
 /* The enlightenments that live and die with eVMCS. */
 static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 {
@@ -219,13 +230,6 @@ bool __init evmcs_setup(bool wanted)
 		evmcs_status_set(EVMCS_FEATURE_EVMCS, state, "%s", reason);
 	set_dependents(state, reason);
 	evmcs_costs_setup(host.hyperv);
-
-	if (offers(EVMCS_NESTED_GPA_FLUSH))
-		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_IN_USE,
-				 "the kernel's own code; the log tells if Hyper-V refuses");
-	else
-		evmcs_status_set(EVMCS_FEATURE_GPA_FLUSH, EVMCS_ABSENT, "%s",
-				 not_offered());
 
 	if (state != EVMCS_IN_USE) {
 		/* On bare metal there is nothing to miss and nothing to say. */

@@ -14,5 +14,6 @@ void evmcs_cpu_restore(void);
 void evmcs_cpu_release(void);
 bool evmcs_has_msr_bitmap(void);
 bool evmcs_has_perf_global_ctrl(void);
+const char *evmcs_gpa_flush_absent(void);
 
 #endif /* HVNEST_EVMCS_ACTIVATE_H */

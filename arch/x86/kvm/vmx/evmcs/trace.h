@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of kvm-intel.ko: what an entry makes L0 load, and which
- * enlightenments come into use or go. flush_trace.h has those of kvm.ko.
+ * Tracepoints of kvm-intel.ko: what an entry makes L0 load, what L0 is asked to flush,
+ * and which enlightenments come into use or go.
  *
  * Each is instantiated in the module that fires it (trace.c), so nothing is
  * exported. While a tracepoint is off it is one jump that is not taken.
@@ -70,6 +70,40 @@ TRACE_EVENT_CONDITION(hvnest_entry,
 		  __entry->launched ? "resume" : "launch",
 		  __entry->nested ? " nested" : "",
 		  __entry->clean, hvnest_print_groups(__entry->dirty))
+);
+
+/*
+ * L0 has been asked to forget translations of guest-physical addresses: @root is the
+ * address of the EPT's root table. Named were @pages pages, the first of them @gfn, in
+ * @entries entries of as many lists as it took, or with 0 entries the whole address
+ * space. @error is 0, the hypercall's status, or a negative error number.
+ *
+ * The kernel's own hyperv:hyperv_nested_flush_guest_mapping and _range tell of each
+ * single hypercall, but not what is flushed.
+ */
+TRACE_EVENT(hvnest_flush,
+	TP_PROTO(u64 root, u64 gfn, u64 pages, u64 entries, int error),
+	TP_ARGS(root, gfn, pages, entries, error),
+
+	TP_STRUCT__entry(
+		__field(u64,		root)
+		__field(u64,		gfn)
+		__field(u64,		pages)
+		__field(u64,		ranges)
+		__field(int,		error)
+	),
+
+	TP_fast_assign(
+		__entry->root = root;
+		__entry->gfn = gfn;
+		__entry->pages = pages;
+		__entry->ranges = entries;
+		__entry->error = error;
+	),
+
+	TP_printk("root 0x%llx gfn 0x%llx pages %llu ranges %llu error %d",
+		  __entry->root, __entry->gfn, __entry->pages,
+		  __entry->ranges, __entry->error)
 );
 
 /*

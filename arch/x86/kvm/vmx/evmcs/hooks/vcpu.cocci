@@ -19,6 +19,7 @@ struct kvm_vmx {
 	u64 *pid_table@p;
 +	/* VmId in the VM's enlightened VMCSs, 0 until the first vCPU */
 +	u64 evmcs_vm_id;
+	...
 };
 
 @create@
