@@ -212,6 +212,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
             "append": f"{L1_APPEND} {configuration.append}".strip() + "\n",
             "l0-run": f"{configuration.l0_run}\n",
             "l0-kvm": f"{configuration.l0_kvm if strict else 'plain'}\n",
+            "gpa-flush": f"{'y' if configuration.gpa_flush else 'n'}\n",
             "faults": "".join(f"{fault}\n" for fault in configuration.faults),
         }.items():
             archive.data(f"{row}/{key}", value)

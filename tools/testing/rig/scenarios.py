@@ -11,7 +11,8 @@ from common import HERE, CannotRun
 
 TABLE = HERE / "scenarios.ini"
 FLAVOURS = ("stock-plain", "stock", "nested")
-NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap")
+GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
+NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
 KERNELS = ("rig", "debug", "cloud")
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
@@ -24,6 +25,7 @@ class Configuration:
     """What shapes L1 until it is up: scenarios that agree in it start from one boot."""
 
     cpu: str  # QEMU's -cpu argument
+    gpa_flush: bool
     kernel: str
     cpus: int
     memory: int
@@ -80,8 +82,10 @@ class Scenario:
     @property
     def configuration(self) -> Configuration:
         without = NESTED_ENLIGHTENMENTS if self.flavour == "stock-plain" else ()
+        offered = [word for word in self.l0 if word not in without]
         return Configuration(
-            cpu=",".join(flag for flag in self.l0 if flag not in without),
+            cpu=",".join(word for word in offered if word != GPA_FLUSH),
+            gpa_flush=GPA_FLUSH in offered,
             kernel=self.kernel,
             cpus=self.cpus,
             memory=self.memory,
@@ -143,6 +147,8 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
         raise ValueError(f"l0-kvm '{scenario.l0_kvm}' is none of {', '.join(L0_KVMS)}")
     if scenario.faults and scenario.l0_kvm != "strict":
         raise ValueError("faults need l0-kvm = strict")
+    if GPA_FLUSH in scenario.l0 and scenario.l0_kvm != "strict":
+        raise ValueError(f"{GPA_FLUSH} needs l0-kvm = strict")
     if scenario.expect_failure and scenario.expect_failure not in FAILURES:
         raise ValueError(f"expect-failure '{scenario.expect_failure}' is none of {', '.join(FAILURES)}")
     for pattern in (*scenario.expect, *scenario.refuse, scenario.allow):

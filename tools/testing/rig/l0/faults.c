@@ -11,7 +11,10 @@
  *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU
  *					raises #GP, or has no effect
  *	hypercall CODE FIRST LAST	L1's FIRST to LAST such hypercall returns
- *					HV_STATUS_INVALID_HYPERCALL_CODE
+ *					HV_STATUS_INVALID_HYPERCALL_CODE and does
+ *					nothing; CODE gpa-flush is either of 0xaf, 0xb0
+ *	lose FIRST LAST			L1's FIRST to LAST flush of guest-physical
+ *					mappings by a hypercall succeeds and does nothing
  *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
  *					VMCS fails, of those that have all bits of
  *					CONTROLS in its enlightenments control
@@ -30,16 +33,22 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include <asm/hyperv-tlfs.h>
+
 #include "faults.h"
 
 #define MAX_FAULTS	16
 #define MAX_LINE	80
+
+/* As a hypercall code: either that flushes guest-physical mappings */
+#define GPA_FLUSH	0x10000
 
 enum fault_kind {
 	FAULT_CPUID,
 	FAULT_RDMSR,
 	FAULT_WRMSR,
 	FAULT_HYPERCALL,
+	FAULT_LOSE,
 	FAULT_ENTRY,
 	FAULT_CONTROLS,
 };
@@ -54,7 +63,7 @@ enum fault_kind {
  * @set:    cpuid: bits that read as 1; rdmsr: the value
  * @cpu:    wrmsr: L1's CPU
  * @ignore: wrmsr: no #GP
- * @first:  hypercall, entry: the first use that fails, counted from 1
+ * @first:  hypercall, lose, entry: the first use that fails, counted from 1
  * @last:   the last one, or 0
  * @uses:   uses seen so far
  * @hits:   how often the fault struck
@@ -176,6 +185,14 @@ bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result)
 	return false;
 }
 
+static bool names_hypercall(const struct fault *fault, u16 code)
+{
+	if (fault->what == GPA_FLUSH)
+		return code == HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_SPACE ||
+		       code == HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_LIST;
+	return fault->what == code;
+}
+
 /**
  * l0_fault_hypercall() - does L0 refuse this hypercall?
  * @code: call code
@@ -187,7 +204,23 @@ bool l0_fault_hypercall(u16 code)
 	struct fault *fault = NULL;
 
 	while ((fault = next_fault(fault, FAULT_HYPERCALL))) {
-		if (fault->what == code && strikes(fault))
+		if (names_hypercall(fault, code) && strikes(fault))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * l0_fault_lose() - does L0 only pretend to flush guest-physical mappings?
+ *
+ * Context: any.
+ */
+bool l0_fault_lose(void)
+{
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_LOSE))) {
+		if (strikes(fault))
 			return true;
 	}
 	return false;
@@ -258,11 +291,31 @@ static bool parse_wrmsr(struct fault *fault, const char *args)
 	return fault->ignore || !strcmp(how, "fault");
 }
 
+static bool parse_when(struct fault *fault, const char *args)
+{
+	return sscanf(args, "%llu %llu", &fault->first, &fault->last) == 2 && fault->first;
+}
+
 static bool parse_uses(struct fault *fault, const char *args, enum fault_kind kind)
 {
 	fault->kind = kind;
 	return sscanf(args, "%i %llu %llu", &fault->what, &fault->first,
 		      &fault->last) == 3 && fault->first;
+}
+
+static bool parse_hypercall(struct fault *fault, const char *args)
+{
+	fault->kind = FAULT_HYPERCALL;
+	fault->what = GPA_FLUSH;
+	if (str_has_prefix(args, "gpa-flush "))
+		return parse_when(fault, args + strlen("gpa-flush "));
+	return parse_uses(fault, args, FAULT_HYPERCALL);
+}
+
+static bool parse_lose(struct fault *fault, const char *args)
+{
+	fault->kind = FAULT_LOSE;
+	return parse_when(fault, args);
 }
 
 static bool parse(struct fault *fault, const char *line)
@@ -275,7 +328,9 @@ static bool parse(struct fault *fault, const char *line)
 	if (str_has_prefix(line, "wrmsr "))
 		return parse_wrmsr(fault, line + strlen("wrmsr "));
 	if (str_has_prefix(line, "hypercall "))
-		return parse_uses(fault, line + strlen("hypercall "), FAULT_HYPERCALL);
+		return parse_hypercall(fault, line + strlen("hypercall "));
+	if (str_has_prefix(line, "lose "))
+		return parse_lose(fault, line + strlen("lose "));
 	if (str_has_prefix(line, "entry "))
 		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
 	fault->kind = FAULT_CONTROLS;

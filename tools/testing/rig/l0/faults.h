@@ -18,6 +18,7 @@ void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 u64 l0_fault_rdmsr(u32 msr, u64 value);
 bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result);
 bool l0_fault_hypercall(u16 code);
+bool l0_fault_lose(void);
 bool l0_fault_entry(u32 controls);
 bool l0_fault_controls(void);
 

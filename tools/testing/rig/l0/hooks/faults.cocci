@@ -15,6 +15,7 @@ position p;
 kvm_cpuid(...)
 {
 	<...
++	l0_ept_cpuid(orig_function, eax);
 +	l0_fault_cpuid(orig_function, eax, ebx, ecx, edx);
 	trace_kvm_cpuid@p(...);
 	...>
@@ -57,6 +58,8 @@ kvm_hv_hypercall(...)
 +		ret = HV_STATUS_INVALID_HYPERCALL_CODE;
 +		goto hypercall_complete;
 +	}
++	if (l0_ept_hypercall(vcpu, hc.param, hc.ingpa, hc.outgpa, &ret))
++		goto hypercall_complete;
 	...
 }
 
@@ -66,6 +69,7 @@ position p;
 kvm_x86_init(...)
 {
 +	l0_faults_init();
++	l0_ept_init();
 	kvm_init_xstate_sizes@p();
 	...
 }
@@ -83,4 +87,5 @@ kvm_x86_exit@p(...)
 position p;
 @@
 #include "xen.h"@p
++ #include "l0/ept.h"
 + #include "l0/faults.h"
