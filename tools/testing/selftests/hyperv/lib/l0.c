@@ -128,6 +128,51 @@ void l0_count_stop(const char *name, struct l0_counts *counts)
 		ktap_bail("L0 answers, but counts no exits");
 }
 
+int l0_ept_read(struct l0_ept *counters)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} known[] = {
+		{ "flush_space", &counters->flush_space },
+		{ "flush_list", &counters->flush_list },
+		{ "pages_named", &counters->pages_named },
+		{ "pages_changed", &counters->pages_changed },
+		{ "invept_single", &counters->invept_single },
+		{ "invept_global", &counters->invept_global },
+		{ "invvpid", &counters->invvpid },
+		{ "refaults", &counters->refaults },
+		{ "missed", &counters->missed },
+	};
+	const unsigned int nr_known = sizeof(known) / sizeof(known[0]);
+	unsigned int rows, found = 0;
+	char line[64];
+
+	send_line("ept read\n");
+	expect_line(line, sizeof(line));
+	if (sscanf(line, "ok %u", &rows) != 1)
+		ktap_bail("L0 answered \"%s\" to \"ept read\"", line);
+	if (!rows)
+		return -1;
+	while (rows--) {
+		unsigned long long value;
+		char name[16];
+
+		expect_line(line, sizeof(line));
+		if (sscanf(line, "%15s %llu", name, &value) != 2)
+			ktap_bail("L0 counted \"%s\"; expected a name and a value", line);
+		for (unsigned int i = 0; i < nr_known; i++) {
+			if (!strcmp(name, known[i].name)) {
+				*known[i].value = value;
+				found++;
+			}
+		}
+	}
+	if (found != nr_known)
+		ktap_bail("L0 counted %u of %u things of L1's EPTs", found, nr_known);
+	return 0;
+}
+
 const char *l0_reason_name(unsigned int reason)
 {
 	static const char *const name[L0_REASONS] = {

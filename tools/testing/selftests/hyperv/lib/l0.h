@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * l0.h: asks the rig's L0 how often each exit reason occurred.
+ * l0.h: asks the rig's L0 how often each exit reason occurred, and what it did for
+ * L1's EPTs.
  *
  * The control channel is the second serial port of L1, one line each way:
  *
  *	count start		L0 clears its table of exits and starts to count: "ok"
  *	count stop NAME		L0 stops: "ok N", then N lines "REASON HITS", decimal
+ *	ept read		"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
  *
  * A real Hyper-V has no such channel; l0_open() then says so and the test skips
  * the part that needs it.
@@ -27,11 +29,27 @@ struct l0_counts {
 	uint64_t hits[L0_REASONS];
 };
 
+/* Counts since L0 has booted; a strict L0's alone. */
+struct l0_ept {
+	uint64_t flush_space;	/* hypercalls that flush a whole address space */
+	uint64_t flush_list;	/* hypercalls that flush a list of ranges */
+	uint64_t pages_named;	/* in those lists */
+	uint64_t pages_changed;	/* entries that L0 held and L1 had changed when flushed */
+	uint64_t invept_single;
+	uint64_t invept_global;
+	uint64_t invvpid;
+	uint64_t refaults;	/* faults of L2 that L0 resolved by a leaf of its own */
+	uint64_t missed;	/* entries that L1 changed and did not flush */
+};
+
 /* True if L0 answers; otherwise *@why says what is missing. */
 bool l0_open(const char **why);
 
 void l0_count_start(void);
 void l0_count_stop(const char *name, struct l0_counts *counts);
+
+/* 0, or -1 if L0 does not count this. */
+int l0_ept_read(struct l0_ept *counters);
 
 /* The reason's name, "REASON_nn" if it has none; valid until the next call. */
 const char *l0_reason_name(unsigned int reason);
