@@ -15,9 +15,12 @@ int main(int argc, char **argv)
 		return KTAP_EXIT_ERROR;
 	}
 
-	ktap_plan(FIELDS_CASES + CLEAN_FIELDS_CASES + DISCOVERY_CASES);
+	ktap_plan(FIELDS_CASES + CLEAN_FIELDS_CASES + DISCOVERY_CASES +
+		  GFN_RANGES_CASES + FLUSH_LIST_CASES);
 	test_fields(argv[1]);
 	test_clean_fields();
 	test_discovery();
+	test_gfn_ranges();
+	test_flush_list();
 	return ktap_exit();
 }

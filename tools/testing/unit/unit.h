@@ -12,9 +12,13 @@
 #define FIELDS_CASES		6
 #define CLEAN_FIELDS_CASES	8
 #define DISCOVERY_CASES		14
+#define GFN_RANGES_CASES	7
+#define FLUSH_LIST_CASES	9
 
 void test_fields(const char *tlfs);
 void test_clean_fields(void);
 void test_discovery(void);
+void test_gfn_ranges(void);
+void test_flush_list(void);
 
 #endif /* HVNEST_UNIT_H */

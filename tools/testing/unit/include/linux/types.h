@@ -6,6 +6,7 @@
 #define HVNEST_UNIT_LINUX_TYPES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef uint8_t u8;
