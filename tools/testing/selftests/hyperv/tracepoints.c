@@ -363,7 +363,10 @@ static bool agree(const struct flush *ours, const struct flush *theirs)
 	       ours->error == theirs->error;
 }
 
-/* Write-protecting a memory slot flushes it, and taking memory away flushes all. */
+/*
+ * A new root is flushed as a whole, with stock modules when memory is taken away.
+ * Write-protecting a memory slot flushes a range, and with ours taking it away.
+ */
 static void check_flush(bool ours)
 {
 	const char *theirs_name = "hyperv_nested_flush_guest_mapping fires, and _range";
@@ -384,10 +387,10 @@ static void check_flush(bool ours)
 	}
 	vm_create(&vm, step_guest, step_guest_end);
 	vcpu_create(&vcpu, &vm, 0);
-	vcpu_run_to_port(&vcpu, PORT_STEP);
 	slot.userspace_addr = (uintptr_t)vm.mem;
 
 	start(ours ? THEIR_FLUSHES " hvnest:hvnest_flush" : THEIR_FLUSHES);
+	vcpu_run_to_port(&vcpu, PORT_STEP);
 	vm_ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, &slot);
 	if (madvise(vm.mem, VM_MEM_SIZE, MADV_DONTNEED))
 		ktap_bail("madvise(MADV_DONTNEED): %s", strerror(errno));
