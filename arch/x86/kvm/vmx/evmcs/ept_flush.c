@@ -180,6 +180,7 @@ static int flush_root(hpa_t root, const struct evmcs_gfn_range *range, unsigned 
  */
 static void wait_for_walker(struct kvm_vcpu *vcpu)
 {
+	/* What the walker read comes before this, and the table may go after it. */
 	while (smp_load_acquire(&vcpu->mode) == READING_SHADOW_PAGE_TABLES)
 		cpu_relax();
 }
@@ -196,7 +197,7 @@ static bool seen(hpa_t *roots, unsigned int *count, hpa_t root)
 	return false;
 }
 
-/* The flush of pages, on all CPUs: see evmcs_flush_fn. */
+/* The flush of pages, on all CPUs: see evmcs_flush_op. */
 static int flush(struct kvm *kvm, const struct evmcs_gfn_range *range, unsigned int count)
 {
 	hpa_t l2_roots[ROOTS_REMEMBERED], l3_roots[ROOTS_REMEMBERED];

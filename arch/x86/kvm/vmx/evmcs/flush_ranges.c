@@ -14,8 +14,7 @@
 DEFINE_STATIC_KEY_FALSE(evmcs_gpa_flush);
 EXPORT_SYMBOL_GPL(evmcs_gpa_flush);
 
-/* Set before the key is turned on, and valid while it is. */
-evmcs_flush_fn evmcs_flush_op;
+int (*evmcs_flush_op)(struct kvm *kvm, const struct evmcs_gfn_range *range, unsigned int count);
 EXPORT_SYMBOL_GPL(evmcs_flush_op);
 
 /* The size of the largest mapping that @gfn is part of, 1 if it is not mapped. */

@@ -24,19 +24,13 @@
 
 DECLARE_STATIC_KEY_FALSE(evmcs_gpa_flush);
 
-/**
- * typedef evmcs_flush_fn - flush translations of some pages, on all CPUs
- * @kvm:   VM
- * @range: pages, as L2 numbers them
- * @count: ranges; 0 for all pages
- *
- * Context: any but interrupts; mmu_lock may be held.
- * Return: 0, or an error when nothing may have been flushed.
+/*
+ * Flushes translations of some ranges of pages, as L2 numbers them, or with @count 0
+ * of all pages, on all CPUs. Returns 0, or an error when nothing may have been flushed.
+ * Context: any but interrupts; mmu_lock may be held. Valid while the key is on.
  */
-typedef int (*evmcs_flush_fn)(struct kvm *kvm, const struct evmcs_gfn_range *range,
-			      unsigned int count);
-
-extern evmcs_flush_fn evmcs_flush_op;
+extern int (*evmcs_flush_op)(struct kvm *kvm, const struct evmcs_gfn_range *range,
+			     unsigned int count);
 
 struct evmcs_gfn_range __evmcs_mapped(struct kvm *kvm, int as_id, gfn_t start, gfn_t end);
 bool __evmcs_flush(struct kvm *kvm, const struct evmcs_gfn_range *range,
