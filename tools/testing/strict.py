@@ -19,6 +19,10 @@ def _count(runs: list[dict], flavour: str, unfounded: bool) -> int:
                for name, count in run["stale"].items() if name.startswith(UNFOUNDED) == unfounded)
 
 
+def _missed(runs: list[dict], flavour: str) -> int:
+    return sum(run["missed_flushes"] for run in runs if run["flavour"] == flavour)
+
+
 def _faults(runs: list[dict]) -> list[dict]:
     """How each flavour does under each fault; "unknown" where it was not run."""
     fates: dict[str, dict] = {}
@@ -46,6 +50,7 @@ def write(results: Path, tests: int) -> None:
         "tests": tests,
         "stale_clean_fields": {name: _count(runs, name, False) for name in flavours},
         "unfounded_clean_groups": {name: _count(runs, name, True) for name in flavours},
+        "missed_flushes": {name: _missed(runs, name) for name in flavours},
         "faults": _faults(runs),
         "mutants": json.loads(mutants.read_text()) if mutants.exists() else [],
         "seconds_per_test": {"cold": _seconds(_runs(results / COLD)), "quick": _seconds(quick)},

@@ -65,6 +65,18 @@ class Report:
         self.result(skip or command.status == 0, command.words, "the test says why" if skip else "")
 
 
+def _l0_says(outcome: Outcome) -> list[str]:
+    """Which flushes were missed, from the log of L0's kernel."""
+    log = outcome.log.parent / "l0-kernel.log" if outcome.log else None
+    if not log or not log.exists():
+        return []
+    return [line for line in log.read_text(errors="replace").splitlines() if "not flushed" in line]
+
+
+def _ept_counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+
+
 def report(outcome: Outcome) -> Report:
     """Check everything that the scenario's row asks for."""
     scenario, result = outcome.scenario, Report()
@@ -96,6 +108,10 @@ def report(outcome: Outcome) -> Report:
     if outcome.stale is not None and scenario.flavour == "nested":
         result.result(not outcome.stale, "no stale clean fields in L0")
         result.note([f"stale: {name} {count}" for name, count in outcome.stale.items()])
+    if outcome.ept is not None and scenario.flavour == "nested":
+        result.result(not outcome.ept["missed"], "no missed flush in L0")
+        result.note([f"flushes: {_ept_counts(outcome.ept)}"])
+        result.note(_l0_says(outcome))
     for fault in scenario.faults:
         result.result(outcome.struck.get(fault, 0) > 0, f"the fault strikes: {fault}")
     if scenario.twice:
@@ -129,7 +145,8 @@ def render_twin(outcome: Outcome) -> str:
     fate = "lives" if lives(outcome) else f"dies ({outcome.explanation or 'a command failed'})"
     counts = outcome.stale or {}
     stale = f", stale clean fields: {', '.join(f'{name} {n}' for name, n in counts.items())}" if counts else ""
-    return f"# {outcome.scenario.name} on {outcome.scenario.flavour}: {fate}{stale}, {outcome.seconds:.1f} s"
+    flushes = f", flushes: {_ept_counts(outcome.ept)}" if outcome.ept else ""
+    return f"# {outcome.scenario.name} on {outcome.scenario.flavour}: {fate}{stale}{flushes}, {outcome.seconds:.1f} s"
 
 
 def record(outcome: Outcome) -> dict[str, object]:
@@ -143,4 +160,5 @@ def record(outcome: Outcome) -> dict[str, object]:
         "passed": report(outcome).passed,
         "lives": lives(outcome),
         "stale": outcome.stale or {},
+        "missed_flushes": (outcome.ept or {}).get("missed", 0),
     }

@@ -25,6 +25,7 @@ class Outcome:
     console: list[str] = field(default_factory=list)
     stale: dict[str, int] | None = None  # None: L0 does not count
     struck: dict[str, int] = field(default_factory=dict)  # how often each of its faults did
+    ept: dict[str, int] | None = None  # L0's l0/ept; None: L0 does not count
     window: dict[str, int] = field(default_factory=dict)  # L0's l0/window
     difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
@@ -107,6 +108,7 @@ class Session:
             self.console,
             self._stale(),
             self._struck(),
+            self._ept(),
             self._window(),
             seconds=self.seconds,
             log=self._log,
@@ -147,6 +149,11 @@ class Session:
             return None
         counted = [line.split()[2:] for line in self.console if line.startswith("@l0 stale ")]
         return {name: int(count) for name, count in counted}
+
+    def _ept(self) -> dict[str, int] | None:
+        """What L0 did for L1's EPTs; None when it does not count."""
+        counted = [line.split()[2:] for line in self.console if line.startswith("@l0 ept ")]
+        return {name: int(count) for name, count in counted} or None
 
     def _window(self) -> dict[str, int]:
         """How long L1 takes over an exit of L2, in ticks."""

@@ -15,17 +15,30 @@ struct l0_gfn_range {
 
 #define L0_ALL_GFNS	((struct l0_gfn_range){ 0, ~0ull })
 
+#define L0_ALL_ROOTS	(~0ull)
+
 /* ept_flush.c */
 void l0_ept_init(void);
+void l0_ept_exit(void);
 void l0_ept_cpuid(u32 leaf, u32 *eax);
 bool l0_ept_hypercall(struct kvm_vcpu *vcpu, u64 control, u64 rdx, u64 r8, u64 *result);
 void l0_ept_invept(struct kvm_vcpu *vcpu, unsigned long type, u64 eptp);
 void l0_ept_invvpid(void);
-void l0_ept_installed(struct kvm_vcpu *vcpu, u64 *sptep, struct kvm_page_fault *fault);
+void l0_ept_installed(struct kvm_vcpu *vcpu, u64 *sptep, struct kvm_page_fault *fault,
+		      int ret);
+void l0_ept_entry(struct kvm_vcpu *vcpu, u64 eptp);
 
 /* ept_zap.c */
 void l0_ept_zap(struct kvm *kvm, gfn_t root, const struct l0_gfn_range *ranges,
 		unsigned int nr_ranges);
 void l0_ept_zap_all_roots(struct kvm *kvm);
+
+/* ept_judge.c */
+void l0_ept_record(struct kvm_vcpu *vcpu, gfn_t root, unsigned int levels, gfn_t gfn);
+u64 l0_ept_forget(struct kvm_vcpu *vcpu, gfn_t root, const struct l0_gfn_range *ranges,
+		  unsigned int nr_ranges);
+void l0_ept_forget_context(struct kvm_vcpu *vcpu, gfn_t root);
+u64 l0_ept_judge(struct kvm_vcpu *vcpu, gfn_t root);
+void l0_ept_forget_all(void);
 
 #endif /* HVNEST_L0_EPT_H */

@@ -91,14 +91,24 @@ void l0_ept_cpuid(u32 leaf, u32 *eax)
 		*eax |= HV_X64_NESTED_GUEST_MAPPING_FLUSH;
 }
 
+/* Drops what L0 holds of these ranges, unless it shall only pretend to. */
+static void flush(struct kvm_vcpu *vcpu, u64 address_space, const struct l0_gfn_range *ranges,
+		  unsigned int nr_ranges)
+{
+	gfn_t root = gpa_to_gfn(address_space);
+
+	if (l0_fault_lose())
+		return;
+	atomic64_add(l0_ept_forget(vcpu, root, ranges, nr_ranges), &counters.pages_changed);
+	l0_ept_zap(vcpu->kvm, root, ranges, nr_ranges);
+}
+
 static u64 flush_space(struct kvm_vcpu *vcpu, u64 address_space)
 {
 	const struct l0_gfn_range all = L0_ALL_GFNS;
 
 	atomic64_inc(&counters.flush_space);
-	if (l0_fault_lose())
-		return HV_STATUS_SUCCESS;
-	l0_ept_zap(vcpu->kvm, gpa_to_gfn(address_space), &all, 1);
+	flush(vcpu, address_space, &all, 1);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -116,8 +126,7 @@ static u64 flush_ranges(struct kvm_vcpu *vcpu, u64 address_space, const u64 *ent
 		ranges[i].last = ranges[i].first + (entries[i] & ENTRY_MORE_PAGES);
 		atomic64_add(ranges[i].last - ranges[i].first + 1, &counters.pages_named);
 	}
-	if (!l0_fault_lose())
-		l0_ept_zap(vcpu->kvm, gpa_to_gfn(address_space), ranges, count);
+	flush(vcpu, address_space, ranges, count);
 	kfree(ranges);
 	return HV_STATUS_SUCCESS;
 }
@@ -214,16 +223,17 @@ bool l0_ept_hypercall(struct kvm_vcpu *vcpu, u64 control, u64 rdx, u64 r8, u64 *
 void l0_ept_invept(struct kvm_vcpu *vcpu, unsigned long type, u64 eptp)
 {
 	const struct l0_gfn_range all = L0_ALL_GFNS;
+	bool global = type == VMX_EPT_EXTENT_GLOBAL;
+	gfn_t root = global ? L0_ALL_ROOTS : gpa_to_gfn(eptp & EPTP_ROOT_MASK);
 
-	if (type == VMX_EPT_EXTENT_GLOBAL) {
-		atomic64_inc(&counters.invept_global);
-		if (gpa_flush)
-			l0_ept_zap_all_roots(vcpu->kvm);
-	} else {
-		atomic64_inc(&counters.invept_single);
-		if (gpa_flush)
-			l0_ept_zap(vcpu->kvm, gpa_to_gfn(eptp & EPTP_ROOT_MASK), &all, 1);
-	}
+	atomic64_inc(global ? &counters.invept_global : &counters.invept_single);
+	if (!gpa_flush)
+		return;
+	l0_ept_forget_context(vcpu, root);
+	if (global)
+		l0_ept_zap_all_roots(vcpu->kvm);
+	else
+		l0_ept_zap(vcpu->kvm, root, &all, 1);
 }
 EXPORT_SYMBOL_GPL(l0_ept_invept);
 
@@ -242,15 +252,55 @@ EXPORT_SYMBOL_GPL(l0_ept_invvpid);
  * l0_ept_installed() - the shadow EPT has got a leaf
  * @vcpu:  L1's CPU, in L2
  * @sptep: where
- * @fault: of L2's that asked for it; NULL if none did yet
+ * @fault: of L2's that asked for it; NULL for one beside it, that L0 takes along
+ * @ret:   RET_PF_SPURIOUS if it had it already
  *
  * Context: holds kvm->mmu_lock.
  */
-void l0_ept_installed(struct kvm_vcpu *vcpu, u64 *sptep, struct kvm_page_fault *fault)
+void l0_ept_installed(struct kvm_vcpu *vcpu, u64 *sptep, struct kvm_page_fault *fault,
+		      int ret)
 {
-	if (fault && sptep_to_sp(sptep)->role.guest_mode)
-		atomic64_inc(&counters.refaults);
+	/* What is taken along lies in the table where the fault was. */
+	static struct {
+		struct kvm_mmu_page *sp;
+		gfn_t gfn;
+	} last;
+	struct kvm_mmu_page *sp = sptep_to_sp(sptep);
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	gfn_t gfn;
+
+	if (!sp->role.guest_mode)
+		return;
+	if (fault) {
+		if (ret != RET_PF_SPURIOUS)
+			atomic64_inc(&counters.refaults);
+		last.sp = sp;
+		last.gfn = gpa_to_gfn(fault->addr);
+		gfn = last.gfn;
+	} else {
+		if (sp != last.sp)
+			return;
+		gfn = ALIGN_DOWN(last.gfn, SPTE_ENT_PER_PAGE) + spte_index(sptep);
+	}
+	if (gpa_flush)
+		l0_ept_record(vcpu, gpa_to_gfn(mmu->root.pgd & EPTP_ROOT_MASK),
+			      mmu->root_role.level, gfn);
 }
+
+/**
+ * l0_ept_entry() - L1 is about to enter L2
+ * @vcpu: L1's CPU
+ * @eptp: of its VMCS, or 0
+ *
+ * Context: may sleep.
+ */
+void l0_ept_entry(struct kvm_vcpu *vcpu, u64 eptp)
+{
+	if (gpa_flush)
+		atomic64_add(l0_ept_judge(vcpu, gpa_to_gfn(eptp & EPTP_ROOT_MASK)),
+			     &counters.missed);
+}
+EXPORT_SYMBOL_GPL(l0_ept_entry);
 
 static int ept_show(struct seq_file *m, void *unused)
 {
@@ -274,8 +324,15 @@ static ssize_t ept_write(struct file *file, const char __user *text, size_t size
 
 DEFINE_SHOW_STORE_ATTRIBUTE(ept);
 
-/* The file goes with its directory, in l0_faults_exit(). */
+static struct dentry *ept_file;
+
 void l0_ept_init(void)
 {
-	debugfs_create_file("ept", 0600, l0_debugfs, NULL, &ept_fops);
+	ept_file = debugfs_create_file("ept", 0600, l0_debugfs, NULL, &ept_fops);
+}
+
+void l0_ept_exit(void)
+{
+	debugfs_remove(ept_file);
+	l0_ept_forget_all();
 }

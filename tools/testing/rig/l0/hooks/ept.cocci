@@ -15,7 +15,7 @@ mmu_set_spte(struct kvm_vcpu *vcpu, struct kvm_memory_slot *slot, u64 *sptep,
 	     struct kvm_page_fault *fault)
 {
 	...
-+	l0_ept_installed(vcpu, sptep, fault);
++	l0_ept_installed(vcpu, sptep, fault, ret);
 	return ret@p;
 }
 

@@ -79,6 +79,7 @@ position p;
 @@
 kvm_x86_exit@p(...)
 {
++	l0_ept_exit();
 +	l0_faults_exit();
 	...
 }

@@ -1,8 +1,9 @@
-// L1's INVEPT and INVVPID, when they have succeeded.
+// L1's INVEPT and INVVPID, when they have succeeded, and its VM entries.
 //
 // in: arch/x86/kvm/vmx/nested.c
 // rule: invept 1
 // rule: invvpid 1
+// rule: entry 1
 // rule: header 1
 
 @invept@
@@ -25,6 +26,18 @@ handle_invvpid(struct kvm_vcpu *vcpu)
 	...
 +	l0_ept_invvpid();
 	return nested_vmx_succeed@p(vcpu);
+}
+
+@entry@
+identifier vcpu;
+position p;
+@@
+nested_vmx_run(struct kvm_vcpu *vcpu, ...)
+{
+	...
++	l0_ept_entry(vcpu, nested_cpu_has_ept(vmcs12) ? vmcs12->ept_pointer : 0);
+	vmx->nested.nested_run_pending@p = 1;
+	...
 }
 
 @header@
