@@ -19,6 +19,11 @@ def _count(runs: list[dict], flavour: str, unfounded: bool) -> int:
                for name, count in run["stale"].items() if name.startswith(UNFOUNDED) == unfounded)
 
 
+def _l0_loses_flushes(run: dict) -> bool:
+    """That is a test of L0, and says nothing of L1."""
+    return any(fault.startswith("lose ") for fault in run["faults"])
+
+
 def _missed(runs: list[dict], flavour: str) -> int:
     return sum(run["missed_flushes"] for run in runs if run["flavour"] == flavour)
 
@@ -40,7 +45,7 @@ def _seconds(runs: list[dict]) -> float | None:
 
 def write(results: Path, tests: int) -> None:
     """Writes the file if the rig's results are there; `tests` are the cases that ran."""
-    runs = _runs(results / RIG)
+    runs = [run for run in _runs(results / RIG) if not _l0_loses_flushes(run)]
     if not runs:
         return
     mutants = results / MUTANTS

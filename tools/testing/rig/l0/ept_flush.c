@@ -156,8 +156,8 @@ static u64 serve_space(struct kvm_vcpu *vcpu, u64 control, u64 rdx, u64 r8)
 /* Returns the number of entries done, as the TLFS has a repeated hypercall do. */
 static u64 serve_list(struct kvm_vcpu *vcpu, u64 control, u64 rdx)
 {
-	unsigned int count = (control & HV_HYPERCALL_REP_COMP_MASK) >> HV_HYPERCALL_REP_COMP_OFFSET;
-	unsigned int start = (control & HV_HYPERCALL_REP_START_MASK) >> HV_HYPERCALL_REP_START_OFFSET;
+	unsigned int count = control >> HV_HYPERCALL_REP_COMP_OFFSET & 0xfff;
+	unsigned int start = control >> HV_HYPERCALL_REP_START_OFFSET & 0xfff;
 	struct flush_list *list;
 	size_t size = struct_size(list, entries, count);
 	u64 status;
