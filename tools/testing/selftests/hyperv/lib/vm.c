@@ -28,6 +28,8 @@
 #define IDT_SIZE		0x1000
 
 #define MAX_CPUID_ENTRIES	256
+#define CPUID_EXTENDED_1	0x80000001
+#define CPUID_PAGES_OF_1G	(1u << 26)
 
 int vm_ioctl_named(int fd, unsigned long request, unsigned long arg, const char *name)
 {
@@ -96,10 +98,31 @@ void vm_set_gate(struct vm *vm, unsigned int vector, uint64_t handler)
 	gate[1] = handler >> 32;
 }
 
+void vm_set_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size,
+		 void *mem)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)mem,
+	};
+
+	vm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+void vm_map(struct vm *vm, uint64_t gpa, uint64_t end)
+{
+	uint64_t *pdpt = vm_at(vm, VM_PAGE_TABLES + 0x1000);
+
+	if (!(vm_supported_cpuid(CPUID_EXTENDED_1).edx & CPUID_PAGES_OF_1G))
+		ktap_bail("this CPU has no pages of 1 GiB for L2");
+	if (gpa < 1ull << 30 || end > 512ull << 30)
+		ktap_bail("L2 cannot map %#llx", (unsigned long long)gpa);
+	for (uint64_t i = gpa >> 30; i << 30 < end; i++)
+		pdpt[i] = i << 30 | PTE_LARGE | PTE_PRESENT_WRITABLE;
+}
+
 void vm_create(struct vm *vm, const uint8_t *code, const uint8_t *end)
 {
-	struct kvm_userspace_memory_region slot = { .memory_size = VM_MEM_SIZE };
-
 	if (end - code > VM_PAGE_TABLES - VM_CODE)
 		ktap_bail("guest code is too long: %td bytes", end - code);
 	vm->kvm = open_kvm();
@@ -109,9 +132,8 @@ void vm_create(struct vm *vm, const uint8_t *code, const uint8_t *end)
 	set_page_tables(vm);
 	set_gdt(vm);
 
-	slot.userspace_addr = (uintptr_t)vm->mem;
 	vm_ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS);
-	vm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+	vm_set_slot(vm, 0, 0, 0, VM_MEM_SIZE, vm->mem);
 	vm_ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0);
 }
 

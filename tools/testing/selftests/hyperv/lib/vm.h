@@ -97,6 +97,19 @@ void vm_set_gate(struct vm *vm, unsigned int vector, uint64_t handler);
 /* The guest's memory at @gpa, as the test sees it. */
 void *vm_at(struct vm *vm, uint64_t gpa);
 
+/*
+ * Puts @mem at @gpa as memory slot @slot (0 is the VM's own), with KVM_MEM_* as
+ * @flags, in place of what the slot was; size 0 deletes the slot.
+ */
+void vm_set_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size,
+		 void *mem);
+
+/*
+ * Lets L2 reach guest physical addresses from @gpa to @end, at least 1 GiB and below
+ * 512 GiB, at the same linear ones; by pages of 1 GiB, so it costs no memory.
+ */
+void vm_map(struct vm *vm, uint64_t gpa, uint64_t end);
+
 /* Adds vCPU number @id, ready to run the VM's code from its start. */
 void vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int id);
 void vcpu_destroy(struct vcpu *vcpu);

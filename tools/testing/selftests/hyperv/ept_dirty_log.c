@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ept_dirty_log: the dirty log of a slot above 4 GiB that is bigger than 4 GiB.
+ *
+ * L2 writes to a few pages of it, far apart; which ones changes from round to round. The
+ * log is fetched and cleared after each round: by KVM_GET_DIRTY_LOG alone, and, with
+ * manual protection, by KVM_CLEAR_DIRTY_LOG, of all and of a part.
+ *
+ * Proved: each log names the pages that L2 has written since they were last cleared, and
+ * no others; L2's writes are all in memory. And of our modules, where they flush by
+ * hypercall: clearing names few pages beside the dirty ones, and never the whole guest.
+ *
+ * Broken by: a flush that is left out, or ends before the last range (L2 goes on writing
+ * through a mapping that L0 has kept, and the log lacks the page); a slot that is too
+ * big for a list of ranges.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "lib/ept_cost.h"
+#include "lib/ktap.h"
+#include "lib/stream.h"
+
+#define SLOT_GPA	(8ull << 30)
+#define PAGES		13	/* that L2 writes, the slot's first and last among them */
+#define SLOT_SIZE	((6ull << 30) + PAGES * STREAM_PAGE)
+#define SLOT_PAGES	(SLOT_SIZE / STREAM_PAGE)
+#define LOG_WORDS	((SLOT_PAGES + 63) / 64)
+#define ROUNDS		6
+#define MAX_NAMED	512	/* pages, for one that was dirty */
+
+static struct stream stream;
+static uint64_t *dirty_log;		/* a bit for each page of the slot */
+static bool right;
+static unsigned int dirtied;		/* pages, in a run of the work */
+
+static uint64_t slot_page(unsigned int page)
+{
+	return page * stream.stride / STREAM_PAGE;
+}
+
+static bool is_logged(unsigned int page)
+{
+	return dirty_log[slot_page(page) / 64] >> slot_page(page) % 64 & 1;
+}
+
+/* Some pages in each round, none in every one. */
+static bool writes(unsigned int round, unsigned int page)
+{
+	return (page + 1) * (round % 7 + 1) % 5 < 2;
+}
+
+/* Lets L2 write to the pages in @set, one bit each. */
+static void write_pages(unsigned int set)
+{
+	stream.generation++;
+	for (unsigned int i = 0; i < PAGES; i++)
+		stream.must_hold[i] = set >> i & 1 ? stream.generation << 16 | i : 0;
+	stream_write(&stream);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		if (stream.must_hold[i] && *stream_page(&stream, i) != stream.must_hold[i]) {
+			ktap_diag("page %u: L2's write is lost", i);
+			right = false;
+		}
+	}
+	dirtied += __builtin_popcount(set);
+}
+
+static void get_log(void)
+{
+	struct kvm_dirty_log log = { .slot = STREAM_SLOT, .dirty_bitmap = dirty_log };
+
+	vm_ioctl(stream.vm.fd, KVM_GET_DIRTY_LOG, &log);
+}
+
+/* The log must have the pages in @set and no others. */
+static void expect_log(unsigned int round, unsigned int set)
+{
+	unsigned int logged = 0;
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		if (is_logged(i) == (set >> i & 1))
+			continue;
+		ktap_diag("round %u: page %u is %sin the log", round, i, is_logged(i) ? "" : "not ");
+		right = false;
+	}
+	for (uint64_t i = 0; i < LOG_WORDS; i++)
+		logged += __builtin_popcountll(dirty_log[i]);
+	if (logged != (unsigned int)__builtin_popcount(set)) {
+		ktap_diag("round %u: %u pages in the log, not %u", round, logged,
+			  __builtin_popcount(set));
+		right = false;
+	}
+}
+
+static void clear_log(uint64_t first, uint64_t pages)
+{
+	struct kvm_clear_dirty_log log = {
+		.slot = STREAM_SLOT, .first_page = first, .num_pages = pages,
+		.dirty_bitmap = dirty_log + first / 64,
+	};
+
+	vm_ioctl(stream.vm.fd, KVM_CLEAR_DIRTY_LOG, &log);
+}
+
+static unsigned int set_of(unsigned int round)
+{
+	unsigned int set = 0;
+
+	for (unsigned int i = 0; i < PAGES; i++)
+		set |= writes(round, i) << i;
+	return set;
+}
+
+static unsigned int next_round;
+
+static void get_rounds(void *unused)
+{
+	(void)unused;
+	dirtied = 0;
+	for (unsigned int i = 0; i < ROUNDS; i++, next_round++) {
+		write_pages(set_of(next_round));
+		get_log();
+		expect_log(next_round, set_of(next_round));
+	}
+}
+
+/* In every other round the slot's upper half only: what is not cleared stays in the log. */
+static void clear_rounds(void *unused)
+{
+	unsigned int left = 0;
+
+	(void)unused;
+	dirtied = 0;
+	for (unsigned int i = 0; i < ROUNDS; i++, next_round++) {
+		uint64_t first = i & 1 ? 0 : SLOT_PAGES / 128 * 64;
+
+		left |= set_of(next_round);
+		write_pages(set_of(next_round));
+		get_log();
+		expect_log(next_round, left);
+		clear_log(first, SLOT_PAGES - first);
+		for (unsigned int page = 0; page < PAGES; page++)
+			if (slot_page(page) >= first)
+				left &= ~(1u << page);
+	}
+}
+
+static void log_slot(bool manual)
+{
+	struct kvm_enable_cap protect = {
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		.args[0] = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
+	};
+
+	if (manual)
+		vm_ioctl(stream.vm.fd, KVM_ENABLE_CAP, &protect);
+	vm_set_slot(&stream.vm, STREAM_SLOT, KVM_MEM_LOG_DIRTY_PAGES, stream.gpa, stream.size,
+		    stream.mem);
+}
+
+static bool is_cheap(const struct ept_cost *cost)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	return !ept->flush_space && !ept->invept_single && !ept->invept_global &&
+	       ept->flush_list && ept->pages_changed >= dirtied &&
+	       ept->pages_named <= dirtied * MAX_NAMED;
+}
+
+static void check(const char *name, bool manual, void (*rounds)(void *unused))
+{
+	const char *claim = "clearing the log: at most 512 pages named for a dirty one";
+	struct ept_cost cost;
+	const char *why;
+	bool counted;
+
+	right = true;
+	next_round = 0;
+	stream_create_sparse(&stream, PAGES, SLOT_GPA, SLOT_SIZE);
+	/* All of L2's pages are there and writable before they are logged. */
+	write_pages((1u << PAGES) - 1);
+	log_slot(manual);
+	counted = ept_cost_of(rounds, NULL, &cost, &why);
+	ktap_ok(right, "%s: the log is exact", name);
+	if (counted) {
+		ept_cost_print(name, PAGES, &cost);
+		ept_cost_case(is_cheap(&cost), claim);
+	} else {
+		ktap_skip(claim, "%s", why);
+	}
+	stream_destroy(&stream);
+	munmap(stream.mem, SLOT_SIZE);
+}
+
+int main(void)
+{
+	ktap_plan(4);
+	dirty_log = malloc(LOG_WORDS * 8);
+	if (!dirty_log)
+		ktap_bail("no memory for the log");
+	check("get-dirty-log", false, get_rounds);
+	check("clear-dirty-log", true, clear_rounds);
+	return ktap_exit();
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ept_flush: pages of L2 go and come while L2 goes over them.
+ *
+ *	ept_flush WORKLOAD [PAGES [VCPUS]]
+ *
+ *	drop		one page a round is dropped (MADV_DONTNEED) and comes with new contents
+ *	refusal		the same so often that L0 can refuse the hundredth flush
+ *	balloon		half of the pages are dropped at once, with holes in between
+ *	age		the kernel looks which pages L2 has used (needs 1 vCPU)
+ *	migrate		the vCPU goes to another CPU (needs 1 vCPU and 2 CPUs)
+ *	memslot		a memory slot is deleted and made again with other memory
+ *
+ * Proved: L2 always finds in a page what was last put there. And of our modules, where
+ * they flush by hypercall: they name little more than what changed and never the whole
+ * guest, what did not change costs no fault, and a vCPU that moves flushes nothing.
+ * The costs are printed for every KVM.
+ *
+ * Broken by: a flush that is left out or names other pages (L2 reads the old page); a
+ * flush of the whole guest where a range would do (L2 faults on all of its pages).
+ */
+#include <linux/aio_abi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/ept_cost.h"
+#include "lib/ktap.h"
+#include "lib/stream.h"
+#include "lib/worker.h"
+
+#define MAX_NAMED	512	/* pages, for one that was dropped */
+#define MAX_REFAULTS	2	/* likewise */
+#define MEMSLOT_PART	4	/* so many times smaller than all is the slot that goes */
+#define WAIT_US		500
+#define MAX_WAITS	2000
+#define AGING		"/sys/kernel/tracing/events/kvm/kvm_age_hva/"
+
+struct workload {
+	const char *name;
+	unsigned int pages, rounds;
+	void (*prepare)(struct stream *stream);
+	void (*round)(struct stream *stream, unsigned int round);
+	bool (*is_cheap)(const struct ept_cost *cost, const struct stream *stream);
+	const char *claim;	/* that is_cheap() looks at */
+	unsigned int max_vcpus;
+	long cpus;		/* that it needs */
+};
+
+static unsigned int rounds;
+
+static void drop(struct stream *stream, unsigned int first, unsigned int pages)
+{
+	if (madvise(stream_page(stream, first), pages * STREAM_PAGE, MADV_DONTNEED))
+		ktap_bail("MADV_DONTNEED of %u pages from page %u failed", pages, first);
+}
+
+static void drop_round(struct stream *stream, unsigned int round)
+{
+	unsigned int page = round * 7 % stream->pages;
+
+	stream_unsettle(stream, page, 1);
+	drop(stream, page, 1);
+	stream_fill(stream, page, 1);
+	stream_pass(stream);
+}
+
+static bool drop_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	(void)stream;
+	return !ept->flush_space && !ept->invept_single && !ept->invept_global &&
+	       ept->flush_list >= rounds && ept->pages_changed >= rounds &&
+	       ept->pages_named <= rounds * MAX_NAMED && ept->refaults <= rounds * MAX_REFAULTS;
+}
+
+/* Every fourth page one by one; then all of that half, a range with holes. */
+static void balloon_round(struct stream *stream, unsigned int round)
+{
+	unsigned int half = stream->pages / 2, first = round % 2 * half;
+
+	stream_hide(stream, first, half);
+	for (unsigned int i = first; i < first + half; i += 4)
+		drop(stream, i, 1);
+	stream_pass(stream);
+	drop(stream, first, half);
+	stream_pass(stream);
+	stream_fill(stream, first, half);
+	stream_pass(stream);
+}
+
+static bool balloon_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	return !ept->flush_space && !ept->invept_single && !ept->invept_global &&
+	       ept->flush_list >= rounds && ept->pages_changed >= rounds * stream->pages / 2 &&
+	       ept->pages_named <= rounds * stream->pages &&
+	       ept->refaults <= rounds * stream->pages;
+}
+
+static void move_round(struct stream *stream, unsigned int round)
+{
+	worker_move(0, round & 1);
+	stream_pass(stream);
+}
+
+static bool move_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	(void)stream;
+	return !ept->flush_space && !ept->flush_list && !ept->invept_single &&
+	       !ept->invept_global && !ept->refaults;
+}
+
+/* The last pages get a slot of their own. */
+static void split_memory(struct stream *stream)
+{
+	unsigned int last = stream->pages / MEMSLOT_PART, first = stream->pages - last;
+
+	stream_hide(stream, 0, stream->pages);
+	stream_pass(stream);
+	vm_set_slot(&stream->vm, STREAM_SLOT, 0, 0, 0, NULL);
+	vm_set_slot(&stream->vm, STREAM_SLOT, 0, stream->gpa, first * STREAM_PAGE, stream->mem);
+	vm_set_slot(&stream->vm, STREAM_SLOT + 1, 0, stream->gpa + first * STREAM_PAGE,
+		    last * STREAM_PAGE, stream_page(stream, first));
+	stream_fill(stream, 0, stream->pages);
+}
+
+static void memslot_round(struct stream *stream, unsigned int round)
+{
+	unsigned int last = stream->pages / MEMSLOT_PART, first = stream->pages - last;
+
+	(void)round;
+	stream_hide(stream, first, last);
+	vm_set_slot(&stream->vm, STREAM_SLOT + 1, 0, 0, 0, NULL);
+	stream_pass(stream);
+	drop(stream, first, last);
+	vm_set_slot(&stream->vm, STREAM_SLOT + 1, 0, stream->gpa + first * STREAM_PAGE,
+		    last * STREAM_PAGE, stream_page(stream, first));
+	stream_fill(stream, first, last);
+	stream_pass(stream);
+}
+
+/* A deleted slot gives the guest a new root: one flush for the old one, one for the new. */
+static bool memslot_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	(void)stream;
+	return !ept->invept_single && !ept->invept_global && ept->flush_space <= 2 * rounds;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *file = fopen(name, "w");
+
+	if (!file || fputs(text, file) < 0 || fclose(file))
+		ktap_bail("%s does not take '%s'", name, text);
+}
+
+/* What @file says after @word, in the first line that begins with it. */
+static unsigned long number_in(const char *name, const char *word)
+{
+	FILE *file = fopen(name, "r");
+	unsigned long number = 0;
+	char line[256];
+
+	if (!file)
+		ktap_bail("%s does not open", name);
+	while (fgets(line, sizeof(line), file)) {
+		const char *text = line + strspn(line, " ");
+
+		if (!strncmp(text, word, strlen(word))) {
+			number = strtoul(text + strlen(word), NULL, 10);
+			break;
+		}
+	}
+	fclose(file);
+	return number;
+}
+
+/*
+ * Memory that the kernel's page reclaim looks at although there is no swap: the ring of an
+ * AIO context is page cache, and stays, as the context holds its pages.
+ */
+static void *aging_memory(unsigned int pages)
+{
+	aio_context_t ring = 0;
+
+	/* The kernel doubles the number of events. The first page is the kernel's. */
+	if (syscall(SYS_io_setup, (pages + 1) * STREAM_PAGE / sizeof(struct io_event) / 2, &ring))
+		ktap_bail("no AIO context of %u pages", pages);
+	return (uint8_t *)ring + STREAM_PAGE;
+}
+
+/*
+ * Lets kswapd believe that memory is short: between the marks "min" and "low". It looks
+ * who uses the pages of its lists (kvm_age_hva), and takes them from those who do not.
+ */
+static void age_round(struct stream *stream, unsigned int round)
+{
+	unsigned long usual = number_in("/proc/sys/vm/min_free_kbytes", "");
+	unsigned int waits = 0;
+	char text[32];
+	void *mem;
+
+	(void)round;
+	write_file("/proc/sys/vm/watermark_scale_factor", "3000");
+	write_file(AGING "trigger", "hist:keys=start");
+	snprintf(text, sizeof(text), "%lu", number_in("/proc/meminfo", "MemFree:") / 4 * 3);
+	write_file("/proc/sys/vm/min_free_kbytes", text);
+	mem = stream_memory(STREAM_PAGE);
+	*(volatile uint8_t *)mem = 1;
+	while (number_in(AGING "hist", "Entries:") < stream->pages / 2) {
+		if (waits++ == MAX_WAITS)
+			ktap_bail("the kernel aged %lu pages only",
+				  number_in(AGING "hist", "Entries:"));
+		usleep(WAIT_US);
+	}
+	snprintf(text, sizeof(text), "%lu", usual);
+	write_file("/proc/sys/vm/min_free_kbytes", text);
+	write_file(AGING "trigger", "!hist:keys=start");
+	munmap(mem, STREAM_PAGE);
+	stream_pass(stream);
+}
+
+static bool age_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	return !ept->flush_space && !ept->invept_single && !ept->invept_global &&
+	       ept->flush_list >= rounds * stream->pages / 2;
+}
+
+static const struct workload workloads[] = {
+	{ "drop", 64, 16, NULL, drop_round, drop_is_cheap,
+	  "one page dropped: at most 512 named and 2 refaults, no whole space", STREAM_VCPUS, 1 },
+	{ "refusal", 64, 120, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
+	{ "balloon", 512, 2, NULL, balloon_round, balloon_is_cheap,
+	  "a balloon: what was dropped is named, and faults, twice at most", STREAM_VCPUS, 1 },
+	{ "age", 64, 2, NULL, age_round, age_is_cheap,
+	  "aging flushes pages, no whole space", 1, 1 },
+	{ "migrate", 64, 16, NULL, move_round, move_is_cheap,
+	  "a vCPU that moves flushes no mapping and faults on none", 1, 2 },
+	{ "memslot", 64, 4, split_memory, memslot_round, memslot_is_cheap,
+	  "a memory slot deleted: no INVEPT, at most 2 whole spaces", STREAM_VCPUS, 1 },
+};
+
+#define WORKLOADS	(sizeof(workloads) / sizeof(workloads[0]))
+
+struct job {
+	const struct workload *workload;
+	struct stream stream;
+	unsigned int next;
+};
+
+static void work(void *arg)
+{
+	struct job *job = arg;
+
+	for (unsigned int i = 0; i < job->workload->rounds; i++)
+		job->workload->round(&job->stream, job->next++);
+}
+
+static const struct workload *find(const char *name)
+{
+	for (unsigned int i = 0; name && i < WORKLOADS; i++) {
+		if (!strcmp(workloads[i].name, name))
+			return &workloads[i];
+	}
+	ktap_bail("usage: ept_flush drop|refusal|balloon|age|migrate|memslot [PAGES [VCPUS]]");
+}
+
+static unsigned int number(const char *text, unsigned int otherwise)
+{
+	return text ? strtoul(text, NULL, 10) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	struct job job = { .workload = find(argc > 1 ? argv[1] : NULL) };
+	const struct workload *workload = job.workload;
+	unsigned int pages = number(argc > 2 ? argv[2] : NULL, workload->pages);
+	unsigned int vcpus = number(argc > 3 ? argv[3] : NULL, 1);
+	struct ept_cost cost;
+	bool counted, right;
+	const char *why;
+	void *mem;
+
+	ktap_plan(2);
+	if (vcpus > workload->max_vcpus)
+		ktap_bail("%s takes %u vCPUs at most", workload->name, workload->max_vcpus);
+	if (sysconf(_SC_NPROCESSORS_ONLN) < workload->cpus ||
+	    sysconf(_SC_NPROCESSORS_ONLN) < (long)vcpus) {
+		ktap_skip_rest("needs two CPUs");
+		return ktap_exit();
+	}
+	rounds = workload->rounds;
+	mem = workload->round == age_round ? aging_memory(pages) : stream_memory(pages * STREAM_PAGE);
+	stream_create(&job.stream, pages, vcpus, mem);
+	if (workload->prepare)
+		workload->prepare(&job.stream);
+	stream_pass(&job.stream);
+	counted = ept_cost_of(work, &job, &cost, &why);
+	right = stream_is_right(&job.stream);
+	ktap_ok(right, "%s: L2 finds what was last put into %u pages", workload->name, pages);
+	if (counted)
+		ept_cost_print(workload->name, pages, &cost);
+	if (!workload->is_cheap)
+		ktap_skip("cost", "%s is no question of cost", workload->name);
+	else if (!counted)
+		ktap_skip(workload->claim, "%s", why);
+	else
+		ept_cost_case(workload->is_cheap(&cost, &job.stream), workload->claim);
+	stream_destroy(&job.stream);
+	return ktap_exit();
+}
