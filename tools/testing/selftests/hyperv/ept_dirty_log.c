@@ -26,7 +26,7 @@
 #define SLOT_SIZE	((6ull << 30) + PAGES * STREAM_PAGE)
 #define SLOT_PAGES	(SLOT_SIZE / STREAM_PAGE)
 #define LOG_WORDS	((SLOT_PAGES + 63) / 64)
-#define ROUNDS		6
+#define ROUNDS		4
 #define MAX_NAMED	512	/* pages, for one that was dirty */
 
 static struct stream stream;

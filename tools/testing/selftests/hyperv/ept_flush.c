@@ -54,8 +54,7 @@ static unsigned int rounds;
 
 static void drop(struct stream *stream, unsigned int first, unsigned int pages)
 {
-	if (madvise(stream_page(stream, first), pages * STREAM_PAGE, MADV_DONTNEED))
-		ktap_bail("MADV_DONTNEED of %u pages from page %u failed", pages, first);
+	stream_drop(stream_page(stream, first), pages * STREAM_PAGE);
 }
 
 static void drop_round(struct stream *stream, unsigned int round)
@@ -199,6 +198,14 @@ static void *aging_memory(unsigned int pages)
 	return (uint8_t *)ring + STREAM_PAGE;
 }
 
+/* Whoever ages pages in vain gives up soon: stop it in time. */
+static void get_aging_ready(struct stream *stream)
+{
+	(void)stream;
+	worker_be_first();
+	write_file("/proc/sys/vm/watermark_scale_factor", "3000");
+}
+
 /*
  * Lets kswapd believe that memory is short: between the marks "min" and "low". It looks
  * who uses the pages of its lists (kvm_age_hva), and takes them from those who do not.
@@ -211,7 +218,6 @@ static void age_round(struct stream *stream, unsigned int round)
 	void *mem;
 
 	(void)round;
-	write_file("/proc/sys/vm/watermark_scale_factor", "3000");
 	write_file(AGING "trigger", "hist:keys=start");
 	snprintf(text, sizeof(text), "%lu", number_in("/proc/meminfo", "MemFree:") / 4 * 3);
 	write_file("/proc/sys/vm/min_free_kbytes", text);
@@ -239,14 +245,14 @@ static bool age_is_cheap(const struct ept_cost *cost, const struct stream *strea
 }
 
 static const struct workload workloads[] = {
-	{ "drop", 64, 16, NULL, drop_round, drop_is_cheap,
+	{ "drop", 64, 8, NULL, drop_round, drop_is_cheap,
 	  "one page dropped: at most 512 named and 2 refaults, no whole space", STREAM_VCPUS, 1 },
 	{ "refusal", 64, 120, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
 	{ "balloon", 512, 2, NULL, balloon_round, balloon_is_cheap,
 	  "a balloon: what was dropped is named, and faults, twice at most", STREAM_VCPUS, 1 },
-	{ "age", 64, 2, NULL, age_round, age_is_cheap,
+	{ "age", 64, 2, get_aging_ready, age_round, age_is_cheap,
 	  "aging flushes pages, no whole space", 1, 1 },
-	{ "migrate", 64, 16, NULL, move_round, move_is_cheap,
+	{ "migrate", 64, 12, NULL, move_round, move_is_cheap,
 	  "a vCPU that moves flushes no mapping and faults on none", 1, 2 },
 	{ "memslot", 64, 4, split_memory, memslot_round, memslot_is_cheap,
 	  "a memory slot deleted: no INVEPT, at most 2 whole spaces", STREAM_VCPUS, 1 },

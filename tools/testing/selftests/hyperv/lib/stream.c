@@ -12,6 +12,7 @@
 #include "worker.h"
 
 #define TABLE		0x18000
+#define OTHERS		0x7e57ull	/* none of stream_fill()'s */
 #define UNSETTLED	(1ull << 63)
 #define POLL_US		200
 
@@ -77,6 +78,26 @@ void *stream_memory(uint64_t size)
 	/* A kernel without huge pages refuses, and need not be told. */
 	madvise(mem, size, MADV_NOHUGEPAGE);
 	return mem;
+}
+
+static void drop(void *mem, uint64_t size)
+{
+	if (madvise(mem, size, MADV_DONTNEED))
+		ktap_bail("MADV_DONTNEED of %llu bytes: %s", (unsigned long long)size,
+			  strerror(errno));
+}
+
+/* The kernel gives out first what came back last. */
+void stream_drop(void *mem, uint64_t size)
+{
+	static uint8_t *other;
+
+	if (!other)
+		other = stream_memory(STREAM_PAGES * STREAM_PAGE);
+	drop(other, STREAM_PAGES * STREAM_PAGE);
+	drop(mem, size);
+	for (uint64_t at = 0; at < size; at += STREAM_PAGE)
+		*(volatile uint64_t *)(other + at) = OTHERS;
 }
 
 uint64_t *stream_page(struct stream *stream, unsigned int page)

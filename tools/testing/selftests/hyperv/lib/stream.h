@@ -39,6 +39,12 @@ struct stream {
 	uint64_t generation;		/* of contents */
 };
 
+/*
+ * Drops pages of private memory (MADV_DONTNEED) and lets something else have what they
+ * were in: who still reads there does not find the old contents, and not the new ones.
+ */
+void stream_drop(void *mem, uint64_t size);
+
 /* Private memory that takes no room until it is used, in pages of 4 KiB. */
 void *stream_memory(uint64_t size);
 
