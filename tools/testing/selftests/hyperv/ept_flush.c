@@ -247,7 +247,7 @@ static bool age_is_cheap(const struct ept_cost *cost, const struct stream *strea
 static const struct workload workloads[] = {
 	{ "drop", 64, 8, NULL, drop_round, drop_is_cheap,
 	  "one page dropped: at most 512 named and 2 refaults, no whole space", STREAM_VCPUS, 1 },
-	{ "refusal", 64, 120, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
+	{ "refusal", 32, 60, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
 	{ "balloon", 512, 2, NULL, balloon_round, balloon_is_cheap,
 	  "a balloon: what was dropped is named, and faults, twice at most", STREAM_VCPUS, 1 },
 	{ "age", 64, 2, get_aging_ready, age_round, age_is_cheap,
