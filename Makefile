@@ -18,6 +18,7 @@ help:
 	@echo '  make run               boot the nested machine on an emulated CPU and print'
 	@echo '                         what one L2 exit costs, stock KVM and ours side by side'
 	@echo '  make bench SUITE=cpuid the same in detail: spread, and what of it is L1'\''s part'
+	@echo '  make bench SUITE=tlb   what it costs that pages of L2 go and come'
 	@echo '  make check             run every test; KTAP'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
@@ -57,7 +58,7 @@ strict: rig
 run: rig
 	@$(RIG) bench
 
-# Suites: run (as "make run" has it), cpuid
+# Suites: run (as "make run" has it), cpuid, tlb
 SUITE ?= run
 .PHONY: bench
 bench: strict

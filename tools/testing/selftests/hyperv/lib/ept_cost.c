@@ -46,6 +46,7 @@ bool ept_cost_of(void (*work)(void *arg), void *arg, struct ept_cost *cost, cons
 	l0_count_stop("work", &counts);
 	l0_ept_read(&after);
 	cost->ept = between(&before, &after);
+	cost->msr_reads = counts.hits[L0_MSR_READ];
 	for (unsigned int reason = 0; reason < L0_REASONS; reason++) {
 		if (reason != EXTERNAL_INTERRUPT)
 			cost->l0_exits += counts.hits[reason];
@@ -57,9 +58,10 @@ void ept_cost_print(const char *workload, unsigned int pages, const struct ept_c
 {
 	const struct l0_ept *ept = &cost->ept;
 
-	ktap_diag("tlb %s %u l0_exits %llu flush_space %llu flush_list %llu pages_named %llu "
-		  "pages_changed %llu invept %llu invvpid %llu l2_refaults %llu missed %llu ticks %llu",
+	ktap_diag("tlb %s %u l0_exits %llu msr_reads %llu flush_space %llu flush_list %llu "
+		  "pages_named %llu pages_changed %llu invept %llu invvpid %llu l2_refaults %llu missed %llu ticks %llu",
 		  workload, pages, (unsigned long long)cost->l0_exits,
+		  (unsigned long long)cost->msr_reads,
 		  (unsigned long long)ept->flush_space, (unsigned long long)ept->flush_list,
 		  (unsigned long long)ept->pages_named, (unsigned long long)ept->pages_changed,
 		  (unsigned long long)(ept->invept_single + ept->invept_global),

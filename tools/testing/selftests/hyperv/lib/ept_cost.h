@@ -10,6 +10,7 @@
 
 struct ept_cost {
 	uint64_t l0_exits;	/* of all reasons but interrupts from outside */
+	uint64_t msr_reads;	/* of those: nothing to do with flushes, but KVMs differ */
 	uint64_t ticks;
 	struct l0_ept ept;
 };
