@@ -106,7 +106,7 @@ static bool in_lists(const struct evmcs_gfn_range *ranges, unsigned int count,
 			return false;
 		}
 		seen += !!filled;
-	} while (filled);
+	} while (filled && seen <= lists);
 
 	if (seen == lists && page_set_equal(&pages, &expected))
 		return true;
