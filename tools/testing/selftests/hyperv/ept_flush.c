@@ -115,7 +115,7 @@ static bool move_is_cheap(const struct ept_cost *cost, const struct stream *stre
 
 	(void)stream;
 	return !ept->flush_space && !ept->flush_list && !ept->invept_single &&
-	       !ept->invept_global && !ept->refaults;
+	       !ept->invept_global && !ept->refaults && ept->invvpid >= rounds;
 }
 
 /* The last pages get a slot of their own. */
@@ -261,7 +261,7 @@ static const struct workload workloads[] = {
 	{ "age", 512, 2, get_aging_ready, age_round, age_is_cheap,
 	  "pages aged: what was not faults on nothing, no whole space", 1, 1 },
 	{ "migrate", 64, 12, NULL, move_round, move_is_cheap,
-	  "a vCPU that moves flushes no mapping and faults on none", 1, 2 },
+	  "a vCPU that moves flushes linear addresses, no mapping, and faults on none", 1, 2 },
 	{ "memslot", 64, 4, split_memory, memslot_round, memslot_is_cheap,
 	  "a memory slot deleted: no INVEPT, at most 2 whole spaces", STREAM_VCPUS, 1 },
 };
