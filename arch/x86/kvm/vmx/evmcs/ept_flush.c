@@ -161,6 +161,10 @@ static int flush_root(hpa_t root, const struct evmcs_gfn_range *range, unsigned 
 	if (WARN_ON_ONCE(root & ~PAGE_MASK))
 		return -EINVAL;
 
+	/* A list without an entry is one that L0 might refuse. */
+	if (count && !entries)
+		return 0;
+
 	if (!count || entries > MAX_LISTS * EVMCS_FLUSH_LIST_ENTRIES) {
 		error = hyperv_flush_guest_mapping(root);
 		trace_hvnest_flush(root, 0, 0, 0, error);

@@ -11,9 +11,10 @@
 
 #include "flush_ranges.h"
 
-DEFINE_STATIC_KEY_FALSE(evmcs_gpa_flush);
+struct static_key_false evmcs_gpa_flush = STATIC_KEY_FALSE_INIT;
 EXPORT_SYMBOL_GPL(evmcs_gpa_flush);
 
+/* Set before the key is turned on. */
 int (*evmcs_flush_op)(struct kvm *kvm, const struct evmcs_gfn_range *range, unsigned int count);
 EXPORT_SYMBOL_GPL(evmcs_flush_op);
 
