@@ -182,7 +182,9 @@ static bool replaced_for_l2_in_l3(void)
 	bool ok = true;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		ok &= l3_reads(0) & l2_reads(i % 4) & l3_reads(0);
+		ok &= l3_reads(0);
+		ok &= l2_reads(i % 4);
+		ok &= l3_reads(0);
 		replace(i % 4);
 		ok &= l2_reads(i % 4);
 	}
@@ -194,9 +196,11 @@ static bool replaced_for_l3_in_l2(void)
 	bool ok = true;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		ok &= l3_reads(4 + i % 4) & l2_reads(0);
+		ok &= l3_reads(4 + i % 4);
+		ok &= l2_reads(0);
 		replace(4 + i % 4);
-		ok &= l3_reads(4 + i % 4) & l2_reads(0);
+		ok &= l3_reads(4 + i % 4);
+		ok &= l2_reads(0);
 	}
 	return ok;
 }
@@ -213,7 +217,8 @@ static bool replaced_for_l3_in_l3(void)
 	}
 	shared->l3_stays = 0;
 	/* Where the next one begins: L2 has reported. */
-	return ok & l2_reads(8);
+	ok &= l2_reads(8);
+	return ok;
 }
 
 /* L3's writes, by addresses that are not L2's, are in the log of L2's slot. */
@@ -242,7 +247,8 @@ static bool logged_for_l3(void)
 	}
 	shared->l3_write = 0;
 	shared->l3_stays = 0;
-	return ok & l2_reads(12);
+	ok &= l2_reads(12);
+	return ok;
 }
 
 /* Flushes that were missing, as L0 sees it; none where it does not look. */

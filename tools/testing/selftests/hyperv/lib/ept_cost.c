@@ -2,6 +2,7 @@
 /* ept_cost.c: see ept_cost.h. */
 #include "ept_cost.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <x86intrin.h>
 
@@ -21,7 +22,6 @@ static struct l0_ept between(const struct l0_ept *before, const struct l0_ept *a
 		.invept_global = after->invept_global - before->invept_global,
 		.invvpid = after->invvpid - before->invvpid,
 		.refaults = after->refaults - before->refaults,
-		.missed = after->missed - before->missed,
 	};
 }
 
@@ -57,16 +57,28 @@ bool ept_cost_of(void (*work)(void *arg), void *arg, struct ept_cost *cost, cons
 void ept_cost_print(const char *workload, unsigned int pages, const struct ept_cost *cost)
 {
 	const struct l0_ept *ept = &cost->ept;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} values[] = {
+		{ "l0_exits", cost->l0_exits },
+		{ "msr_reads", cost->msr_reads },
+		{ "flush_space", ept->flush_space },
+		{ "flush_list", ept->flush_list },
+		{ "pages_named", ept->pages_named },
+		{ "pages_changed", ept->pages_changed },
+		{ "invept", ept->invept_single + ept->invept_global },
+		{ "invvpid", ept->invvpid },
+		{ "l2_refaults", ept->refaults },
+		{ "ticks", cost->ticks },
+	};
+	char text[512] = "";
+	size_t used = 0;
 
-	ktap_diag("tlb %s %u l0_exits %llu msr_reads %llu flush_space %llu flush_list %llu "
-		  "pages_named %llu pages_changed %llu invept %llu invvpid %llu l2_refaults %llu missed %llu ticks %llu",
-		  workload, pages, (unsigned long long)cost->l0_exits,
-		  (unsigned long long)cost->msr_reads,
-		  (unsigned long long)ept->flush_space, (unsigned long long)ept->flush_list,
-		  (unsigned long long)ept->pages_named, (unsigned long long)ept->pages_changed,
-		  (unsigned long long)(ept->invept_single + ept->invept_global),
-		  (unsigned long long)ept->invvpid, (unsigned long long)ept->refaults,
-		  (unsigned long long)ept->missed, (unsigned long long)cost->ticks);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		used += snprintf(text + used, sizeof(text) - used, " %s %llu", values[i].name,
+				 (unsigned long long)values[i].value);
+	ktap_diag("tlb %s %u%s", workload, pages, text);
 }
 
 bool ept_cost_is_ours(void)
