@@ -80,7 +80,8 @@ static void expect_log(unsigned int round, unsigned int set)
 	for (unsigned int i = 0; i < PAGES; i++) {
 		if (is_logged(i) == (set >> i & 1))
 			continue;
-		ktap_diag("round %u: page %u is %sin the log", round, i, is_logged(i) ? "" : "not ");
+		ktap_diag("round %u: page %u is %sin the log", round, i,
+			  is_logged(i) ? "" : "not ");
 		right = false;
 	}
 	for (uint64_t i = 0; i < LOG_WORDS; i++)

@@ -321,7 +321,8 @@ int main(int argc, char **argv)
 		return ktap_exit();
 	}
 	rounds = workload->rounds;
-	mem = workload->round == age_round ? aging_memory(pages) : stream_memory(pages * STREAM_PAGE);
+	mem = workload->round == age_round ? aging_memory(pages) :
+					     stream_memory(pages * STREAM_PAGE);
 	stream_create(&job.stream, pages, vcpus, mem);
 	if (workload->prepare)
 		workload->prepare(&job.stream);

@@ -54,7 +54,7 @@ void *stream_memory(uint64_t size);
  */
 void stream_create(struct stream *stream, unsigned int pages, unsigned int vcpus, void *mem);
 
-/* The same with one vCPU, and pages as far apart as they can be in @size bytes at @gpa; not filled. */
+/* The same with one vCPU, and pages as far apart as can be in @size bytes at @gpa; not filled. */
 void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gpa, uint64_t size);
 
 /* Stops L2. The memory stays. */
