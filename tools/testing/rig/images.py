@@ -135,6 +135,7 @@ class Images:
     initrd: Path
     rows: dict[Configuration, str]  # how L0 knows each L1
     kvms: dict[str | Path, str]  # how L1 knows each KVM's modules
+    faults: dict[tuple[str, ...], str]  # how L0 knows the faults that come with them
     _cd: Path | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -155,12 +156,12 @@ class Images:
             self._cd.unlink(missing_ok=True)
 
 
-def _add_strict(archive: Archive, configurations: Sequence[Configuration]) -> bool:
+def _add_strict(archive: Archive, configurations: Sequence[Configuration], scenarios: Sequence[Scenario]) -> bool:
     """L0's strict KVM, where a configuration wants it; False when there is none."""
     wanted = [configuration for configuration in configurations if configuration.l0_kvm == "strict"]
     modules = [STRICT / f"{name}.ko" for name in OUR_MODULES]
     if not all(module.exists() for module in modules):
-        if any(configuration.faults for configuration in wanted):
+        if any(scenario.faults for scenario in scenarios):
             raise CannotRun(f"faults need the strict L0, but {STRICT.relative_to(TOP)} has no modules; run 'make strict'")
         if wanted:
             say(f"{STRICT.relative_to(TOP)} has no modules: L0 uses the kernel's own KVM and counts no stale fields")
@@ -169,6 +170,10 @@ def _add_strict(archive: Archive, configurations: Sequence[Configuration]) -> bo
         for module in modules:
             archive.file(f"mods-strict/{module.name}", module)
     return True
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], directory: Path) -> Images:
@@ -181,7 +186,11 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     _add_qemu(archive)
     for name, path in rig.modules.items():
         archive.file(f"mods/{name}.ko", path)
-    strict = _add_strict(archive, list(groups))
+    strict = _add_strict(archive, list(groups), [s for some in groups.values() for alike in some.values() for s in alike])
+    late = {kvm.faults: None for kvms in groups.values() for kvm in kvms}
+    faults = {lines: str(number) for number, lines in enumerate(late)}
+    for lines, name in faults.items():
+        archive.data(f"faults/{name}", _text(lines))
 
     archive.data("l1/base", _l1_base())
     if any(configuration.l2 for configuration in groups):
@@ -213,11 +222,11 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
             "l0-run": f"{configuration.l0_run}\n",
             "l0-kvm": f"{configuration.l0_kvm if strict else 'plain'}\n",
             "gpa-flush": f"{'y' if configuration.gpa_flush else 'n'}\n",
-            "faults": "".join(f"{fault}\n" for fault in configuration.faults),
+            "faults": _text(configuration.faults),
         }.items():
             archive.data(f"{row}/{key}", value)
         rows[configuration] = str(number)
-    return Images(directory, archive.save(directory / "initrd"), rows, kvms)
+    return Images(directory, archive.save(directory / "initrd"), rows, kvms, faults)
 
 
 def _make_cd(directory: Path, initrd: Path, append: str) -> Path:

@@ -106,7 +106,8 @@ class Run:
                     yield loaded.outcome(scenario, failed)
 
     def _load(self, kvm: Kvm) -> str:
-        return f"load {self.images.kvms[kvm.modules]} {'yes' if kvm.load else 'no'}"
+        faults = self.images.faults[kvm.faults]
+        return f"load {faults} {self.images.kvms[kvm.modules]} {'yes' if kvm.load else 'no'}"
 
     def _fork_test(self, loaded: Session, scenario: Scenario) -> Outcome:
         name = f"{scenario.name}-{scenario.flavour}"

@@ -17,6 +17,8 @@ KERNELS = ("rig", "debug", "cloud")
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
+# Kinds of faults that nothing meets before L1 loads its KVM
+LATE_FAULTS = ("hypercall", "entry", "lose", "keep", "controls")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
 
@@ -48,6 +50,11 @@ class Kvm:
 
     modules: str | Path  # nested, stock, or the directory they come from
     load: bool
+    faults: tuple[str, ...]  # of L0, from then on
+
+
+def _is_late(fault: str) -> bool:
+    return fault.split()[0] in LATE_FAULTS
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,13 @@ class Scenario:
             perf=self.perf,
             l0_run=self.l0_run,
             l0_kvm=self.l0_kvm,
-            faults=self.faults,
+            faults=tuple(fault for fault in self.faults if not _is_late(fault)),
         )
 
     @property
     def kvm(self) -> Kvm:
-        return Kvm(self.modules or ("nested" if self.flavour == "nested" else "stock"), self.load)
+        modules = self.modules or ("nested" if self.flavour == "nested" else "stock")
+        return Kvm(modules, self.load, tuple(fault for fault in self.faults if _is_late(fault)))
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
