@@ -33,12 +33,18 @@ void l0_ept_zap(struct kvm *kvm, gfn_t root, const struct l0_gfn_range *ranges,
 		unsigned int nr_ranges);
 void l0_ept_zap_all_roots(struct kvm *kvm);
 
-/* ept_judge.c */
+/* ept_keep.c */
+bool l0_ept_keep(struct kvm_vcpu *vcpu, gpa_t gpa, u64 qualification);
+
+/* ept_model.c */
 void l0_ept_record(struct kvm_vcpu *vcpu, gfn_t root, unsigned int levels, gfn_t gfn);
 u64 l0_ept_forget(struct kvm_vcpu *vcpu, gfn_t root, const struct l0_gfn_range *ranges,
 		  unsigned int nr_ranges);
 void l0_ept_forget_context(struct kvm_vcpu *vcpu, gfn_t root);
-u64 l0_ept_judge(struct kvm_vcpu *vcpu, gfn_t root);
 void l0_ept_forget_all(void);
+bool l0_ept_holds_less(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access, u64 *held);
+
+/* ept_judge.c */
+u64 l0_ept_judge(struct kvm_vcpu *vcpu, gfn_t root);
 
 #endif /* HVNEST_L0_EPT_H */

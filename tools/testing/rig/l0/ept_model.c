@@ -292,6 +292,29 @@ static void free_all(void)
 		free_ept(ept);
 }
 
+/*
+ * The entries of L1's on the way to a page, as they are now. Returns false if the page is
+ * not mapped, or that cannot be told.
+ */
+static bool read_path(struct kvm_vcpu *vcpu, gfn_t root, unsigned int levels, gfn_t gfn,
+		      u64 *path)
+{
+	struct source source = l0_ept_table_at(vcpu, root);
+	bool complete = false;
+	unsigned int level;
+
+	pagefault_disable();
+	for (level = levels; level && !complete; level--) {
+		if (!l0_ept_read_entry(&source, level, index_of(gfn, level), &path[level]) ||
+		    !path[level])
+			break;
+		complete = is_leaf(path[level], level);
+		source = l0_ept_below(vcpu, path[level], level);
+	}
+	pagefault_enable();
+	return complete;
+}
+
 /**
  * l0_ept_record() - L0 will not ask for one of L2's pages again
  * @vcpu:   L1's CPU
@@ -304,20 +327,9 @@ static void free_all(void)
 void l0_ept_record(struct kvm_vcpu *vcpu, gfn_t root, unsigned int levels, gfn_t gfn)
 {
 	u64 path[PT64_ROOT_MAX_LEVEL + 1];
-	struct source source = l0_ept_table_at(vcpu, root);
-	unsigned int level, cpus = atomic_read(&vcpu->kvm->online_vcpus), cpu;
-	bool complete = false;
+	unsigned int cpus = atomic_read(&vcpu->kvm->online_vcpus), cpu;
 
-	pagefault_disable();
-	for (level = levels; level && !complete; level--) {
-		if (!l0_ept_read_entry(&source, level, index_of(gfn, level), &path[level]) ||
-		    !path[level])
-			break;
-		complete = is_leaf(path[level], level);
-		source = l0_ept_below(vcpu, path[level], level);
-	}
-	pagefault_enable();
-	if (!complete)
+	if (!read_path(vcpu, root, levels, gfn, path))
 		return;
 
 	spin_lock(&l0_ept_lock);
@@ -435,4 +447,60 @@ void l0_ept_forget_context(struct kvm_vcpu *vcpu, gfn_t root)
 void l0_ept_forget_all(void)
 {
 	free_all();
+}
+
+static u64 rights_of_path(const u64 *path, unsigned int level)
+{
+	u64 rights = path[level];
+
+	while (!is_leaf(path[level], level))
+		rights &= path[--level];
+	return rights & VMX_EPT_RWX_MASK;
+}
+
+/* What is not held can be asked for: it denies nothing. */
+static u64 rights_held(const struct table *table, gfn_t gfn)
+{
+	u64 rights = VMX_EPT_RWX_MASK;
+
+	while (table) {
+		unsigned int index = index_of(gfn, table->level);
+		const struct table *child = child_of(table, index);
+		u64 entry = table->entries[index];
+
+		if (!test_bit(index, table->recorded))
+			return VMX_EPT_RWX_MASK;
+		/* Below a large page each part has rights of its own. */
+		if (!child || !is_leaf(entry, table->level))
+			rights &= entry;
+		table = child;
+	}
+	return rights;
+}
+
+/**
+ * l0_ept_holds_less() - does what a processor holds deny what L1's EPT allows?
+ * @vcpu:   L1's CPU, in L2
+ * @gpa:    what L2 accesses
+ * @access: how; rights as an entry has them
+ * @held:   the rights that the processor has by what it holds
+ *
+ * Context: any; L1's memory is that of the current process.
+ */
+bool l0_ept_holds_less(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access, u64 *held)
+{
+	gfn_t root = gpa_to_gfn(vcpu->arch.mmu->root.pgd & EPT_FRAME), gfn = gpa_to_gfn(gpa);
+	u64 path[PT64_ROOT_MAX_LEVEL + 1];
+	bool denied = false;
+	struct ept *ept;
+
+	spin_lock(&l0_ept_lock);
+	ept = l0_ept_find(root, vcpu->vcpu_idx);
+	if (ept && read_path(vcpu, root, ept->top->level, gfn, path) &&
+	    !(access & ~rights_of_path(path, ept->top->level))) {
+		*held = rights_held(ept->top, gfn);
+		denied = access & ~*held;
+	}
+	spin_unlock(&l0_ept_lock);
+	return denied;
 }

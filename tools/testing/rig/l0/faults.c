@@ -15,6 +15,9 @@
  *					nothing; CODE gpa-flush is either of 0xaf, 0xb0
  *	lose FIRST LAST			L1's FIRST to LAST flush of guest-physical
  *					mappings by a hypercall succeeds and does nothing
+ *	keep				L2 is denied what L1's EPT allows by now, as long
+ *					as L0 holds an entry with fewer rights: each time
+ *					it tries L1 gets an EPT violation
  *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
  *					VMCS fails, of those that have all bits of
  *					CONTROLS in its enlightenments control
@@ -35,6 +38,7 @@
 
 #include <asm/hyperv-tlfs.h>
 
+#include "ept.h"
 #include "faults.h"
 
 #define MAX_FAULTS	16
@@ -49,6 +53,7 @@ enum fault_kind {
 	FAULT_WRMSR,
 	FAULT_HYPERCALL,
 	FAULT_LOSE,
+	FAULT_KEEP,
 	FAULT_ENTRY,
 	FAULT_CONTROLS,
 };
@@ -227,6 +232,26 @@ bool l0_fault_lose(void)
 }
 
 /**
+ * l0_fault_keep() - is L2 denied an access although L1's EPT allows it?
+ * @vcpu:   L1's CPU, in L2
+ * @gpa:    what L2 accesses
+ * @access: how; rights as an EPT entry has them
+ * @held:   what it may do to the page, if it is denied this
+ *
+ * Context: any; L1's memory is that of the current process.
+ */
+bool l0_fault_keep(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access, u64 *held)
+{
+	struct fault *fault = next_fault(NULL, FAULT_KEEP);
+
+	if (!fault || !l0_ept_holds_less(vcpu, gpa, access, held))
+		return false;
+	atomic64_inc(&fault->hits);
+	return true;
+}
+EXPORT_SYMBOL_GPL(l0_fault_keep);
+
+/**
  * l0_fault_entry() - does L0 refuse this VM entry?
  * @controls: enlightenments control of the eVMCS
  *
@@ -333,8 +358,8 @@ static bool parse(struct fault *fault, const char *line)
 		return parse_lose(fault, line + strlen("lose "));
 	if (str_has_prefix(line, "entry "))
 		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
-	fault->kind = FAULT_CONTROLS;
-	return !strcmp(line, "controls");
+	fault->kind = strcmp(line, "keep") ? FAULT_CONTROLS : FAULT_KEEP;
+	return fault->kind == FAULT_KEEP || !strcmp(line, "controls");
 }
 
 static int add(const char *line)

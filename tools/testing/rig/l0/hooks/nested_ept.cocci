@@ -1,10 +1,11 @@
-// L1's INVEPT and INVVPID, when they have succeeded, and its VM entries.
+// L1's INVEPT and INVVPID, when they have succeeded, its VM entries, and L2's faults.
 //
-// in: arch/x86/kvm/vmx/nested.c
+// in: arch/x86/kvm/vmx/nested.c arch/x86/kvm/vmx/vmx.c
 // rule: invept 1
 // rule: invvpid 1
 // rule: entry 1
-// rule: header 1
+// rule: fault 1
+// rule: header 2
 
 @invept@
 identifier vcpu;
@@ -37,6 +38,19 @@ nested_vmx_run(struct kvm_vcpu *vcpu, ...)
 	...
 +	l0_ept_entry(vcpu, nested_cpu_has_ept(vmcs12) ? vmcs12->ept_pointer : 0);
 	vmx->nested.nested_run_pending@p = 1;
+	...
+}
+
+@fault@
+identifier vcpu, gpa, qualification;
+position p;
+@@
+handle_ept_violation(struct kvm_vcpu *vcpu)
+{
+	...
+	trace_kvm_page_fault@p(vcpu, gpa, qualification);
++	if (l0_ept_keep(vcpu, gpa, qualification))
++		return 1;
 	...
 }
 
