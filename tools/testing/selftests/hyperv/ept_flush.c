@@ -10,6 +10,7 @@
  *	age		the kernel looks which pages L2 has used (needs 1 vCPU)
  *	migrate		the vCPU goes to another CPU (needs 1 vCPU and 2 CPUs)
  *	memslot		a memory slot is deleted and made again with other memory
+ *	huge		pages are dropped out of huge pages, which are whole again later
  *
  * Proved: L2 always finds in a page what was last put there. And of our modules, where
  * they flush by hypercall: they name little more than what changed and never the whole
@@ -17,7 +18,8 @@
  * The costs are printed for every KVM.
  *
  * Broken by: a flush that is left out or names other pages (L2 reads the old page); a
- * flush of the whole guest where a range would do (L2 faults on all of its pages).
+ * flush of the whole guest where a range would do (L2 faults on all of its pages); a
+ * flush of a part of a huge page, of which L0 keeps the rest.
  */
 #include <linux/aio_abi.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@
 
 #include "lib/ept_cost.h"
 #include "lib/ktap.h"
+#include "lib/stats.h"
 #include "lib/stream.h"
 #include "lib/worker.h"
 
@@ -36,6 +39,8 @@
 #define MAX_REFAULTS	2	/* likewise */
 #define MEMSLOT_PART	4	/* so many times smaller than all is the slot that goes */
 #define AGED		16	/* pages, of all */
+#define HUGE		(STREAM_HUGE / STREAM_PAGE)
+#define HUGE_STEP	16
 #define WAIT_US		100
 #define MAX_WAITS	20000
 #define AGING		"/sys/kernel/tracing/events/kvm/kvm_age_hva/"
@@ -43,6 +48,7 @@
 struct workload {
 	const char *name;
 	unsigned int pages, rounds;
+	void *(*memory)(unsigned int pages);
 	void (*prepare)(struct stream *stream);
 	void (*round)(struct stream *stream, unsigned int round);
 	bool (*is_cheap)(const struct ept_cost *cost, const struct stream *stream);
@@ -53,18 +59,26 @@ struct workload {
 
 static unsigned int rounds;
 
+static void *small_pages(unsigned int pages)
+{
+	return stream_memory(pages * STREAM_PAGE);
+}
+
 static void drop(struct stream *stream, unsigned int first, unsigned int pages)
 {
 	stream_drop(stream_page(stream, first), pages * STREAM_PAGE);
 }
 
+static void replace(struct stream *stream, unsigned int first, unsigned int pages)
+{
+	stream_unsettle(stream, first, pages);
+	drop(stream, first, pages);
+	stream_fill(stream, first, pages);
+}
+
 static void drop_round(struct stream *stream, unsigned int round)
 {
-	unsigned int page = round * 7 % stream->pages;
-
-	stream_unsettle(stream, page, 1);
-	drop(stream, page, 1);
-	stream_fill(stream, page, 1);
+	replace(stream, round * 7 % stream->pages, 1);
 	stream_pass(stream);
 }
 
@@ -256,18 +270,82 @@ static bool age_is_cheap(const struct ept_cost *cost, const struct stream *strea
 	       ept->refaults <= rounds * AGED * MAX_REFAULTS;
 }
 
+static void *huge_pages(unsigned int pages)
+{
+	if (pages % HUGE || pages < 3 * HUGE)
+		ktap_bail("huge wants %llu pages, or more huge ones", 3 * HUGE);
+	return stream_huge_memory(pages * STREAM_PAGE);
+}
+
+/* L2 reads some of the pages: each is a fault, when it is a small one. */
+static void thin_out(struct stream *stream)
+{
+	for (unsigned int i = 0; i < stream->pages; i++) {
+		if (i % HUGE_STEP)
+			stream_hide(stream, i, 1);
+	}
+}
+
+static bool maps_huge_pages(struct stream *stream)
+{
+	if (!stream_collapse(stream))
+		return false;
+	stream_pass(stream);
+	return stats_huge_pages(&stream->vm) == stream->pages / HUGE;
+}
+
+static void make_huge(struct stream *stream)
+{
+	thin_out(stream);
+	if (maps_huge_pages(stream))
+		return;
+	ktap_skip_rest("KVM maps no huge pages here");
+	exit(ktap_exit());
+}
+
+/*
+ * Of the first huge page, one page goes and then another one, which KVM has unmapped
+ * by then; of the second one the last half and of the third one the first.
+ */
+static void huge_round(struct stream *stream, unsigned int round)
+{
+	unsigned int shift = round * HUGE_STEP;
+
+	replace(stream, HUGE / 4 + shift, 1);
+	replace(stream, HUGE / 2 + shift, 1);
+	stream_pass(stream);
+	replace(stream, HUGE + HUGE / 2 - shift, HUGE);
+	thin_out(stream);
+	stream_pass(stream);
+	if (!maps_huge_pages(stream))
+		ktap_bail("KVM does not map the huge pages again");
+}
+
+/* Each is named three times: torn, unmapped as small pages, and mapped in place of those. */
+static bool huge_is_cheap(const struct ept_cost *cost, const struct stream *stream)
+{
+	const struct l0_ept *ept = &cost->ept;
+
+	return !ept->flush_space && !ept->invept_single && !ept->invept_global &&
+	       ept->pages_named >= rounds * 3 * stream->pages &&
+	       ept->pages_named < rounds * 4 * stream->pages;
+}
+
 static const struct workload workloads[] = {
-	{ "drop", 64, 8, NULL, drop_round, drop_is_cheap,
+	{ "drop", 64, 8, small_pages, NULL, drop_round, drop_is_cheap,
 	  "one page dropped: at most 512 named and 2 refaults, no whole space", STREAM_VCPUS, 1 },
-	{ "refusal", 32, 60, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
-	{ "balloon", 512, 2, NULL, balloon_round, balloon_is_cheap,
+	{ "refusal", 32, 60, small_pages, NULL, drop_round, NULL, NULL, STREAM_VCPUS, 1 },
+	{ "balloon", 512, 2, small_pages, NULL, balloon_round, balloon_is_cheap,
 	  "a balloon: what was dropped is named, and faults, twice at most", STREAM_VCPUS, 1 },
-	{ "age", 512, 1, get_aging_ready, age_round, age_is_cheap,
+	{ "age", 512, 1, aging_memory, get_aging_ready, age_round, age_is_cheap,
 	  "pages aged: what was not faults on nothing, no whole space", 1, 1 },
-	{ "migrate", 64, 12, NULL, move_round, move_is_cheap,
+	{ "migrate", 64, 12, small_pages, NULL, move_round, move_is_cheap,
 	  "a vCPU that moves flushes linear addresses, no mapping, and faults on none", 1, 2 },
-	{ "memslot", 64, 4, split_memory, memslot_round, memslot_is_cheap,
+	{ "memslot", 64, 4, small_pages, split_memory, memslot_round, memslot_is_cheap,
 	  "a memory slot deleted: no INVEPT, at most 2 whole spaces", STREAM_VCPUS, 1 },
+	{ "huge", 1536, 1, huge_pages, make_huge, huge_round, huge_is_cheap,
+	  "pages of huge pages dropped: the huge ones are named, no whole space",
+	  STREAM_VCPUS, 1 },
 };
 
 #define WORKLOADS	(sizeof(workloads) / sizeof(workloads[0]))
@@ -292,7 +370,7 @@ static const struct workload *find(const char *name)
 		if (!strcmp(workloads[i].name, name))
 			return &workloads[i];
 	}
-	ktap_bail("usage: ept_flush drop|refusal|balloon|age|migrate|memslot [PAGES [VCPUS]]");
+	ktap_bail("usage: ept_flush drop|refusal|balloon|age|migrate|memslot|huge [PAGES [VCPUS]]");
 }
 
 static unsigned int number(const char *text, unsigned int otherwise)
@@ -310,7 +388,6 @@ int main(int argc, char **argv)
 	bool counted, right;
 	const char *why;
 	char name[64];
-	void *mem;
 
 	ktap_plan(2);
 	if (vcpus > workload->max_vcpus)
@@ -321,9 +398,7 @@ int main(int argc, char **argv)
 		return ktap_exit();
 	}
 	rounds = workload->rounds;
-	mem = workload->round == age_round ? aging_memory(pages) :
-					     stream_memory(pages * STREAM_PAGE);
-	stream_create(&job.stream, pages, vcpus, mem);
+	stream_create(&job.stream, pages, vcpus, workload->memory(pages));
 	if (workload->prepare)
 		workload->prepare(&job.stream);
 	stream_pass(&job.stream);

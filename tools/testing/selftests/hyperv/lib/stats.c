@@ -17,11 +17,12 @@ static void read_at(int fd, void *to, size_t size, off_t offset)
 		ktap_bail("KVM's statistics: %s", strerror(errno));
 }
 
-uint64_t stats_exits(struct vcpu *vcpu)
+/* @of: a VM's or a vCPU's file descriptor */
+static uint64_t value_of(int of, const char *wanted)
 {
-	int fd = vm_ioctl(vcpu->fd, KVM_GET_STATS_FD, 0);
+	int fd = vm_ioctl(of, KVM_GET_STATS_FD, 0);
 	struct kvm_stats_header header;
-	uint64_t exits;
+	uint64_t value;
 
 	read_at(fd, &header, sizeof(header), 0);
 	for (uint32_t i = 0; i < header.num_desc; i++) {
@@ -30,12 +31,22 @@ uint64_t stats_exits(struct vcpu *vcpu)
 		off_t at = header.desc_offset + i * (sizeof(desc) + header.name_size);
 
 		read_at(fd, &desc, sizeof(desc), at);
-		read_at(fd, name, sizeof("exits"), at + sizeof(desc));
-		if (strcmp(name, "exits"))
+		read_at(fd, name, strlen(wanted) + 1, at + sizeof(desc));
+		if (strcmp(name, wanted))
 			continue;
-		read_at(fd, &exits, sizeof(exits), header.data_offset + desc.offset);
+		read_at(fd, &value, sizeof(value), header.data_offset + desc.offset);
 		close(fd);
-		return exits;
+		return value;
 	}
-	ktap_bail("KVM counts no exits of a vCPU");
+	ktap_bail("KVM does not count %s", wanted);
+}
+
+uint64_t stats_exits(struct vcpu *vcpu)
+{
+	return value_of(vcpu->fd, "exits");
+}
+
+uint64_t stats_huge_pages(struct vm *vm)
+{
+	return value_of(vm->fd, "pages_2m");
 }

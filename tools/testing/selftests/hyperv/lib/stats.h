@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stats.h: KVM's binary statistics of a vCPU. */
+/* stats.h: KVM's binary statistics of a VM and of a vCPU. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -9,5 +9,8 @@
 
 /* The vCPU's exits so far, those that KVM handles without the VMM included. */
 uint64_t stats_exits(struct vcpu *vcpu);
+
+/* The pages of 2 MiB that the VM has mapped now. */
+uint64_t stats_huge_pages(struct vm *vm);
 
 #endif

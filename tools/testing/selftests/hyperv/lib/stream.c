@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/mman.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define OTHERS		0x7e57ull	/* none of stream_fill()'s */
 #define UNSETTLED	(1ull << 63)
 #define POLL_US		200
+#define MAX_TRIES	1000
 
 /* What the VMM and L2 share, in the vCPU's page of data. */
 struct shared {
@@ -68,16 +70,30 @@ static volatile struct shared *shared_with(struct stream *stream, unsigned int i
 	return vm_at(&stream->vm, VM_DATA(id));
 }
 
-void *stream_memory(uint64_t size)
+static void *map(uint64_t size)
 {
 	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (mem == MAP_FAILED)
 		ktap_bail("mmap of %llu bytes: %s", (unsigned long long)size, strerror(errno));
+	return mem;
+}
+
+void *stream_memory(uint64_t size)
+{
+	void *mem = map(size);
+
 	/* A kernel without huge pages refuses, and need not be told. */
 	madvise(mem, size, MADV_NOHUGEPAGE);
 	return mem;
+}
+
+void *stream_huge_memory(uint64_t size)
+{
+	uint64_t at = (uint64_t)map(size + STREAM_HUGE);
+
+	return (void *)((at + STREAM_HUGE - 1) & ~(STREAM_HUGE - 1));
 }
 
 static void drop(void *mem, uint64_t size)
@@ -126,6 +142,22 @@ void stream_hide(struct stream *stream, unsigned int first, unsigned int pages)
 {
 	for (unsigned int i = first; i < first + pages; i++)
 		stream->must_hold[i] = 0;
+}
+
+/*
+ * MADV_COLLAPSE works where huge pages are turned off, too, as they are in a machine with
+ * little memory. A page that a vCPU faults on just then is one that it cannot move.
+ */
+bool stream_collapse(struct stream *stream)
+{
+	for (unsigned int i = 0; madvise(stream->mem, stream->size, MADV_COLLAPSE); i++) {
+		if (errno != EAGAIN || i == MAX_TRIES) {
+			ktap_diag("MADV_COLLAPSE: %s", strerror(errno));
+			return false;
+		}
+		usleep(POLL_US);
+	}
+	return true;
 }
 
 /* L2 may look at a page that is hidden just now: then it reads whatever KVM answers. */
@@ -192,7 +224,8 @@ void stream_create(struct stream *stream, unsigned int pages, unsigned int vcpus
 		start(stream);
 }
 
-void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gpa, uint64_t size)
+void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gpa, uint64_t size,
+			  void *mem)
 {
 	memset(stream, 0, sizeof(*stream));
 	stream->gpa = gpa;
@@ -200,7 +233,7 @@ void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gp
 	stream->pages = pages;
 	if (pages > 1)
 		stream->stride = (size / STREAM_PAGE - 1) / (pages - 1) * STREAM_PAGE;
-	stream->mem = stream_memory(size);
+	stream->mem = mem;
 	create(stream, 1);
 }
 

@@ -21,6 +21,7 @@
 #include "vm.h"
 
 #define STREAM_PAGE	4096ull
+#define STREAM_HUGE	(512 * STREAM_PAGE)	/* a huge page */
 #define STREAM_PAGES	4096	/* that fit into the table */
 #define STREAM_VCPUS	2
 #define STREAM_GPA	(1ull << 30)
@@ -48,6 +49,9 @@ void stream_drop(void *mem, uint64_t size);
 /* Private memory that takes no room until it is used, in pages of 4 KiB. */
 void *stream_memory(uint64_t size);
 
+/* The same for huge pages: @size is that of some. They become huge by stream_collapse(). */
+void *stream_huge_memory(uint64_t size);
+
 /*
  * Makes a VM with @vcpus vCPUs for @pages pages, one after another in @mem, filled and
  * in slot STREAM_SLOT at STREAM_GPA.
@@ -55,7 +59,8 @@ void *stream_memory(uint64_t size);
 void stream_create(struct stream *stream, unsigned int pages, unsigned int vcpus, void *mem);
 
 /* The same with one vCPU, and pages as far apart as can be in @size bytes at @gpa; not filled. */
-void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gpa, uint64_t size);
+void stream_create_sparse(struct stream *stream, unsigned int pages, uint64_t gpa, uint64_t size,
+			  void *mem);
 
 /* Stops L2. The memory stays. */
 void stream_destroy(struct stream *stream);
@@ -71,6 +76,12 @@ void stream_unsettle(struct stream *stream, unsigned int first, unsigned int pag
 
 /* From now on L2 leaves the pages alone (it may have one last look). */
 void stream_hide(struct stream *stream, unsigned int first, unsigned int pages);
+
+/*
+ * Makes huge pages of all memory of the stream, from stream_huge_memory() and in use; L2
+ * need not notice. False if the kernel cannot.
+ */
+bool stream_collapse(struct stream *stream);
 
 /* Each vCPU makes a pass that begins after the call. */
 void stream_pass(struct stream *stream);
