@@ -24,8 +24,8 @@ REASONS = {
     "age": "each page that the kernel looks at is named, not the whole guest",
     "migrate": "hypercalls keep all CPUs coherent: the vCPU takes along what it has, INVVPID is left",
     "memslot": "the guest's new root is flushed once, by hypercall, instead of by INVEPT on each vCPU",
-    "get": "the dirty pages are named, not the slot, which is too big for one list",
-    "clear": "the dirty pages are named, not the slot, which is too big for one list",
+    "get": "the dirty pages are named, not the whole slot",
+    "clear": "the dirty pages are named, not the whole slot",
 }
 
 # Cases of ept_nested that show a defect of the kernel's own KVM
