@@ -17,7 +17,6 @@
 #include <asm/hypervisor.h>
 
 #include "../vmx.h"
-#include "../x86_ops.h"
 
 #include "access.h"
 #include "activate.h"
@@ -25,7 +24,6 @@
 #include "probe.h"
 #include "status.h"
 #include "trace.h"
-#include "vcpu.h"
 
 DEFINE_STATIC_KEY_FALSE(__kvm_is_using_evmcs);
 
@@ -68,6 +66,19 @@ bool evmcs_has_msr_bitmap(void)
 {
 	return offers(EVMCS_NESTED_MSR_BITMAP) &&
 	       !(refused_controls & CONTROL_MSR_BITMAP);
+}
+
+/**
+ * evmcs_has_direct_flush() - can L0 serve the flush hypercalls of L2?
+ *
+ * Only with enlightened VMCSs: a plain one has no place for what L0 must know.
+ *
+ * Context: any, once evmcs_setup() is through.
+ */
+bool evmcs_has_direct_flush(void)
+{
+	return kvm_is_using_evmcs() && offers(EVMCS_NESTED_DIRECT_FLUSH) &&
+	       !(refused_controls & CONTROL_DIRECT_FLUSH);
 }
 
 /**
@@ -161,13 +172,12 @@ static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 		enum evmcs_feature feature;
 		bool offered;
 		u32 control;
-		const char *note;
 	} dependents[] = {
 		{ EVMCS_FEATURE_MSR_BITMAP, offers(EVMCS_NESTED_MSR_BITMAP),
-		  CONTROL_MSR_BITMAP, "" },
-		{ EVMCS_FEATURE_PERF_GLOBAL_CTRL, evmcs_has_perf_global_ctrl(), 0, "" },
+		  CONTROL_MSR_BITMAP },
+		{ EVMCS_FEATURE_PERF_GLOBAL_CTRL, evmcs_has_perf_global_ctrl(), 0 },
 		{ EVMCS_FEATURE_DIRECT_FLUSH, offers(EVMCS_NESTED_DIRECT_FLUSH),
-		  CONTROL_DIRECT_FLUSH, "for each vCPU whose VMM asks for it" },
+		  CONTROL_DIRECT_FLUSH },
 	};
 	int i;
 
@@ -180,8 +190,7 @@ static void __init set_dependents(enum evmcs_state evmcs, const char *why_not)
 			evmcs_status_set(feature, EVMCS_REFUSED,
 					 "Hyper-V refuses to enter with it");
 		else if (evmcs == EVMCS_IN_USE)
-			evmcs_status_set(feature, EVMCS_IN_USE, "%s",
-					 dependents[i].note);
+			evmcs_status_set(feature, EVMCS_IN_USE, NULL);
 		else
 			evmcs_status_set(feature, evmcs, "needs evmcs: %s", why_not);
 	}
@@ -245,9 +254,6 @@ bool __init evmcs_setup(bool wanted)
 	}
 
 	static_branch_enable(&__kvm_is_using_evmcs);
-	if (offers(EVMCS_NESTED_DIRECT_FLUSH) &&
-	    !(refused_controls & CONTROL_DIRECT_FLUSH))
-		vt_x86_ops.enable_l2_tlb_flush = evmcs_enable_l2_tlb_flush;
 	pr_info("Using Hyper-V Enlightened VMCS\n");
 	return true;
 }

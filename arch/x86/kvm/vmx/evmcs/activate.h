@@ -13,6 +13,7 @@ bool evmcs_cpu_usable(int cpu);
 void evmcs_cpu_restore(void);
 void evmcs_cpu_release(void);
 bool evmcs_has_msr_bitmap(void);
+bool evmcs_has_direct_flush(void);
 bool evmcs_has_perf_global_ctrl(void);
 const char *evmcs_gpa_flush_absent(void);
 

@@ -19,6 +19,7 @@
 #include "../vmx_ops.h"
 
 #include "activate.h"
+#include "l2_flush.h"
 #include "retry.h"
 #include "status.h"
 #include "vcpu.h"
@@ -36,8 +37,10 @@ static unsigned int attempts(struct vcpu_vmx *vmx)
 }
 
 /* Returns false if the vCPU uses none of them. */
-static bool do_without_options(struct hv_enlightened_vmcs *evmcs)
+static bool do_without_options(struct vcpu_vmx *vmx)
 {
+	struct hv_enlightened_vmcs *evmcs = (void *)vmx->loaded_vmcs->vmcs;
+
 	if (!evmcs->hv_enlightenments_control.msr_bitmap &&
 	    !evmcs->hv_enlightenments_control.nested_flush_hypercall)
 		return false;
@@ -45,11 +48,9 @@ static bool do_without_options(struct hv_enlightened_vmcs *evmcs)
 	if (evmcs->hv_enlightenments_control.msr_bitmap)
 		evmcs_status_set(EVMCS_FEATURE_MSR_BITMAP, EVMCS_REFUSED,
 				 "Hyper-V refused an entry with it");
-	if (evmcs->hv_enlightenments_control.nested_flush_hypercall)
-		evmcs_status_set(EVMCS_FEATURE_DIRECT_FLUSH, EVMCS_REFUSED,
-				 "Hyper-V refused an entry with it");
 	evmcs->hv_enlightenments_control.msr_bitmap = 0;
-	evmcs->hv_enlightenments_control.nested_flush_hypercall = 0;
+	if (evmcs->hv_enlightenments_control.nested_flush_hypercall)
+		evmcs_l2_flush_refused(vmx);
 	pr_warn_once("Hyper-V refuses Enlightened VMCS with MSR bitmap or direct flush: vCPUs do without\n");
 	return true;
 }
@@ -70,7 +71,7 @@ bool __evmcs_retry(struct vcpu_vmx *vmx)
 		evmcs->vm_instruction_error = 0;
 		retry = true;
 	} else {
-		retry = attempt == 2 && invalid && do_without_options(evmcs);
+		retry = attempt == 2 && invalid && do_without_options(vmx);
 	}
 
 	if (retry) {

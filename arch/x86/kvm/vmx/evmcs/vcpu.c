@@ -11,13 +11,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
-#include <linux/mutex.h>
 
 #include "../../hyperv.h"
-#include "../../kvm_onhyperv.h"
 
 #include "activate.h"
 #include "costs.h"
+#include "l2_flush.h"
 #include "vcpu.h"
 
 /*
@@ -26,16 +25,16 @@
  */
 static u64 vm_id(struct kvm *kvm)
 {
+	return READ_ONCE(to_kvm_vmx(kvm)->evmcs_vm_id);
+}
+
+/* vCPUs of one VM may be created side by side: true for the first one, whose id wins. */
+static bool name_vm(struct kvm *kvm)
+{
 	static atomic64_t last;
-	u64 *id = &to_kvm_vmx(kvm)->evmcs_vm_id;
-	u64 fresh;
 
-	if (READ_ONCE(*id))
-		return READ_ONCE(*id);
-
-	/* vCPUs of one VM may be created side by side: the first one's wins. */
-	fresh = atomic64_inc_return(&last);
-	return cmpxchg64(id, 0, fresh) ?: fresh;
+	return !vm_id(kvm) &&
+	       !cmpxchg64(&to_kvm_vmx(kvm)->evmcs_vm_id, 0, atomic64_inc_return(&last));
 }
 
 /**
@@ -54,15 +53,19 @@ void evmcs_vcpu_create(struct vcpu_vmx *vmx)
 	if (!kvm_is_using_evmcs())
 		return;
 
+	if (name_vm(vmx->vcpu.kvm))
+		evmcs_l2_flush_create_vm(vmx->vcpu.kvm);
+
 	evmcs->hv_enlightenments_control.msr_bitmap = evmcs_has_msr_bitmap();
 	evmcs->hv_vm_id = vm_id(vmx->vcpu.kvm);
 	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL | EVMCS_MSR_BITMAP);
+	evmcs_l2_flush_create(vmx);
 }
 
 /*
- * VpId is the VP index that L2 sees. Only an ioctl on the vCPU changes it, or
- * turns direct flush on; each ends in a put and the next run begins with a
- * load. So this is where a change is seen, and the run itself need not look.
+ * VpId is the VP index that L2 sees. Only an ioctl on the vCPU changes it, which
+ * ends in a put, and the next run begins with a load. So this is where a change is
+ * seen, and the run itself need not look.
  */
 void __evmcs_vcpu_load(struct vcpu_vmx *vmx)
 {
@@ -84,34 +87,4 @@ void __evmcs_vcpu_load(struct vcpu_vmx *vmx)
 	evmcs->hv_vp_id = vp_id;
 	evmcs->hv_vm_id = id;
 	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL);
-}
-
-/**
- * evmcs_enable_l2_tlb_flush() - let L0 serve the TLB flush hypercalls of L2
- * @vcpu: the vCPU whose VMM asked for it (KVM_CAP_HYPERV_DIRECT_TLBFLUSH)
- *
- * Sets up vmcs01, whichever VMCS is loaded: the hypercalls of a guest's guest
- * are not L0's to serve. The partition assist page is one a VM; KVM frees it
- * with the VM.
- *
- * Context: may sleep; the vCPU's mutex is held and it is loaded.
- * Return: 0 or -ENOMEM.
- */
-int evmcs_enable_l2_tlb_flush(struct kvm_vcpu *vcpu)
-{
-	struct hv_enlightened_vmcs *evmcs = (void *)to_vmx(vcpu)->vmcs01.vmcs;
-	static DEFINE_MUTEX(assist_page_lock);
-	hpa_t page;
-
-	/* Two vCPUs of a VM may come at once and must share a page. */
-	mutex_lock(&assist_page_lock);
-	page = hv_get_partition_assist_page(vcpu);
-	mutex_unlock(&assist_page_lock);
-	if (page == INVALID_PAGE)
-		return -ENOMEM;
-
-	evmcs->partition_assist_page = page;
-	evmcs->hv_enlightenments_control.nested_flush_hypercall = 1;
-	evmcs_dirty(evmcs, EVMCS_ENLIGHTENMENTSCONTROL);
-	return 0;
 }

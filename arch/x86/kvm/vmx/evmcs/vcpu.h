@@ -12,7 +12,6 @@
 
 void evmcs_vcpu_create(struct vcpu_vmx *vmx);
 void __evmcs_vcpu_load(struct vcpu_vmx *vmx);
-int evmcs_enable_l2_tlb_flush(struct kvm_vcpu *vcpu);
 
 /**
  * evmcs_vcpu_load() - a VMCS of this vCPU has become current on this CPU
