@@ -24,8 +24,8 @@ def _l0_loses_flushes(run: dict) -> bool:
     return any(fault.startswith("lose ") for fault in run["faults"])
 
 
-def _missed(runs: list[dict], flavour: str) -> int:
-    return sum(run["missed_flushes"] for run in runs if run["flavour"] == flavour)
+def _missed(runs: list[dict], flavour: str, what: str) -> int:
+    return sum(run[what] for run in runs if run["flavour"] == flavour)
 
 
 def _faults(runs: list[dict]) -> list[dict]:
@@ -55,7 +55,8 @@ def write(results: Path, tests: int) -> None:
         "tests": tests,
         "stale_clean_fields": {name: _count(runs, name, False) for name in flavours},
         "unfounded_clean_groups": {name: _count(runs, name, True) for name in flavours},
-        "missed_flushes": {name: _missed(runs, name) for name in flavours},
+        "missed_flushes": {name: _missed(runs, name, "missed_flushes") for name in flavours},
+        "missed_vps": {name: _missed(runs, name, "missed_vps") for name in flavours},
         "faults": _faults(runs),
         "mutants": json.loads(mutants.read_text()) if mutants.exists() else [],
         "seconds_per_test": {"cold": _seconds(_runs(results / COLD)), "quick": _seconds(quick)},

@@ -73,7 +73,7 @@ def _l0_says(outcome: Outcome) -> list[str]:
     return [line for line in log.read_text(errors="replace").splitlines() if "not flushed" in line]
 
 
-def _ept_counts(counts: dict[str, int]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
 
 
@@ -111,8 +111,12 @@ def report(outcome: Outcome) -> Report:
     # A preemptible L1 may enter L2 between a change and its flush.
     if outcome.ept is not None and scenario.flavour == "nested" and scenario.kernel != "debug":
         result.result(not outcome.ept["missed"], "no missed flush in L0")
-        result.note([f"flushes: {_ept_counts(outcome.ept)}"])
+        result.note([f"flushes: {_counts(outcome.ept)}"])
         result.note(_l0_says(outcome))
+    if outcome.direct_flush is not None and scenario.flavour == "nested":
+        result.result(not outcome.direct_flush["missed"], "no direct flush misses a processor of L2")
+        if outcome.direct_flush["served"]:
+            result.note([f"direct flushes: {_counts(outcome.direct_flush)}"])
     for fault in scenario.faults:
         result.result(outcome.struck.get(fault, 0) > 0, f"the fault strikes: {fault}")
     if scenario.twice:
@@ -146,8 +150,13 @@ def render_twin(outcome: Outcome) -> str:
     fate = "lives" if lives(outcome) else f"dies ({outcome.explanation or 'a command failed'})"
     counts = outcome.stale or {}
     stale = f", stale clean fields: {', '.join(f'{name} {n}' for name, n in counts.items())}" if counts else ""
-    flushes = f", flushes: {_ept_counts(outcome.ept)}" if outcome.ept else ""
-    return f"# {outcome.scenario.name} on {outcome.scenario.flavour}: {fate}{stale}{flushes}, {outcome.seconds:.1f} s"
+    flushes = f", flushes: {_counts(outcome.ept)}" if outcome.ept else ""
+    direct = outcome.direct_flush or {}
+    direct_flushes = f", direct flushes: {_counts(direct)}" if direct.get("served") else ""
+    return (
+        f"# {outcome.scenario.name} on {outcome.scenario.flavour}: {fate}{stale}{flushes}{direct_flushes}, "
+        f"{outcome.seconds:.1f} s"
+    )
 
 
 def record(outcome: Outcome) -> dict[str, object]:
@@ -162,4 +171,5 @@ def record(outcome: Outcome) -> dict[str, object]:
         "lives": lives(outcome),
         "stale": outcome.stale or {},
         "missed_flushes": (outcome.ept or {}).get("missed", 0),
+        "missed_vps": (outcome.direct_flush or {}).get("missed", 0),
     }

@@ -26,6 +26,7 @@ class Outcome:
     stale: dict[str, int] | None = None  # None: L0 does not count
     struck: dict[str, int] = field(default_factory=dict)  # how often each of its faults did
     ept: dict[str, int] | None = None  # L0's l0/ept; None: L0 does not count
+    direct_flush: dict[str, int] | None = None  # L0's l0/direct_flush, likewise
     window: dict[str, int] = field(default_factory=dict)  # L0's l0/window
     difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
@@ -108,8 +109,9 @@ class Session:
             self.console,
             self._stale(),
             self._struck(),
-            self._ept(),
-            self._window(),
+            self._counted("ept") or None,
+            self._counted("direct-flush") or None,
+            self._counted("window"),
             seconds=self.seconds,
             log=self._log,
         )
@@ -150,14 +152,9 @@ class Session:
         counted = [line.split()[2:] for line in self.console if line.startswith("@l0 stale ")]
         return {name: int(count) for name, count in counted}
 
-    def _ept(self) -> dict[str, int] | None:
-        """What L0 did for L1's EPTs; None when it does not count."""
-        counted = [line.split()[2:] for line in self.console if line.startswith("@l0 ept ")]
-        return {name: int(count) for name, count in counted} or None
-
-    def _window(self) -> dict[str, int]:
-        """How long L1 takes over an exit of L2, in ticks."""
-        figures = [line.split()[2:] for line in self.console if line.startswith("@l0 window ")]
+    def _counted(self, what: str) -> dict[str, int]:
+        """What one of L0's files had in it; nothing when L0 does not count."""
+        figures = [line.split()[2:] for line in self.console if line.startswith(f"@l0 {what} ")]
         return {name: int(value) for name, value in figures}
 
     def _struck(self) -> dict[str, int]:

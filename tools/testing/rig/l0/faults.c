@@ -18,6 +18,9 @@
  *	keep				L2 is denied what L1's EPT allows by now, as long
  *					as L0 holds an entry with fewer rights: each time
  *					it tries L1 gets an EPT violation
+ *	tlb-lock FIRST LAST		L0 takes TlbLockCount in the partition assist page
+ *					for other than zero when it has served L2's FIRST
+ *					to LAST TLB flush: L1 gets the exit for that
  *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
  *					VMCS fails, of those that have all bits of
  *					CONTROLS in its enlightenments control
@@ -54,6 +57,7 @@ enum fault_kind {
 	FAULT_HYPERCALL,
 	FAULT_LOSE,
 	FAULT_KEEP,
+	FAULT_TLB_LOCK,
 	FAULT_ENTRY,
 	FAULT_CONTROLS,
 };
@@ -68,7 +72,7 @@ enum fault_kind {
  * @set:    cpuid: bits that read as 1; rdmsr: the value
  * @cpu:    wrmsr: L1's CPU
  * @ignore: wrmsr: no #GP
- * @first:  hypercall, lose, entry: the first use that fails, counted from 1
+ * @first:  hypercall, lose, tlb-lock, entry: the first use that fails, counted from 1
  * @last:   the last one, or 0
  * @uses:   uses seen so far
  * @hits:   how often the fault struck
@@ -120,6 +124,18 @@ static bool strikes(struct fault *fault)
 		return false;
 	atomic64_inc(&fault->hits);
 	return true;
+}
+
+/* For a kind that needs no more than to be counted. */
+static bool any_strikes(enum fault_kind kind)
+{
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, kind))) {
+		if (strikes(fault))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -222,13 +238,17 @@ bool l0_fault_hypercall(u16 code)
  */
 bool l0_fault_lose(void)
 {
-	struct fault *fault = NULL;
+	return any_strikes(FAULT_LOSE);
+}
 
-	while ((fault = next_fault(fault, FAULT_LOSE))) {
-		if (strikes(fault))
-			return true;
-	}
-	return false;
+/**
+ * l0_fault_tlb_lock() - does L0 find the TLB locked after it served a flush of L2's?
+ *
+ * Context: any.
+ */
+bool l0_fault_tlb_lock(void)
+{
+	return any_strikes(FAULT_TLB_LOCK);
 }
 
 /**
@@ -337,9 +357,9 @@ static bool parse_hypercall(struct fault *fault, const char *args)
 	return parse_uses(fault, args, FAULT_HYPERCALL);
 }
 
-static bool parse_lose(struct fault *fault, const char *args)
+static bool parse_counted(struct fault *fault, const char *args, enum fault_kind kind)
 {
-	fault->kind = FAULT_LOSE;
+	fault->kind = kind;
 	return parse_when(fault, args);
 }
 
@@ -355,7 +375,9 @@ static bool parse(struct fault *fault, const char *line)
 	if (str_has_prefix(line, "hypercall "))
 		return parse_hypercall(fault, line + strlen("hypercall "));
 	if (str_has_prefix(line, "lose "))
-		return parse_lose(fault, line + strlen("lose "));
+		return parse_counted(fault, line + strlen("lose "), FAULT_LOSE);
+	if (str_has_prefix(line, "tlb-lock "))
+		return parse_counted(fault, line + strlen("tlb-lock "), FAULT_TLB_LOCK);
 	if (str_has_prefix(line, "entry "))
 		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
 	fault->kind = strcmp(line, "keep") ? FAULT_CONTROLS : FAULT_KEEP;

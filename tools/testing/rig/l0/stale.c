@@ -31,6 +31,7 @@
 #include "../vmx/nested.h"
 #include "../vmx/vmx.h"
 
+#include "direct_flush.h"
 #include "faults.h"
 #include "stale.h"
 
@@ -247,6 +248,7 @@ bool l0_entry(struct kvm_vcpu *vcpu)
 		bitmap.hva = NULL;
 
 	judge(vcpu, copy, page, bitmap.hva);
+	l0_direct_flush_entry(vcpu, gpa, page);
 	refused = l0_fault_entry(*(u32 *)&page->hv_enlightenments_control);
 
 	if (bitmap.hva)
@@ -307,6 +309,7 @@ void l0_vmclear(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	struct copy *copy = find_copy(vcpu, gpa);
 
+	l0_direct_flush_vmclear(gpa);
 	if (!copy)
 		return;
 	copy->held = false;

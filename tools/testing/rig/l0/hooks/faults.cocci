@@ -70,6 +70,7 @@ kvm_x86_init(...)
 {
 +	l0_faults_init();
 +	l0_ept_init();
++	l0_direct_flush_init();
 	kvm_init_xstate_sizes@p();
 	...
 }
@@ -79,6 +80,7 @@ position p;
 @@
 kvm_x86_exit@p(...)
 {
++	l0_direct_flush_exit();
 +	l0_ept_exit();
 +	l0_faults_exit();
 	...
@@ -88,5 +90,6 @@ kvm_x86_exit@p(...)
 position p;
 @@
 #include "xen.h"@p
++ #include "l0/direct_flush.h"
 + #include "l0/ept.h"
 + #include "l0/faults.h"
