@@ -18,7 +18,7 @@ DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
 # Kinds of faults that nothing meets before L1 loads its KVM
-LATE_FAULTS = ("hypercall", "entry", "lose", "keep", "controls")
+LATE_FAULTS = ("hypercall", "entry", "lose", "keep", "tlb-lock", "controls")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
 

@@ -128,30 +128,22 @@ void l0_count_stop(const char *name, struct l0_counts *counts)
 		ktap_bail("L0 answers, but counts no exits");
 }
 
-int l0_ept_read(struct l0_ept *counters)
+struct counter {
+	const char *name;
+	uint64_t *value;
+};
+
+/* Reads one of L0's files, which must have all of these counters. */
+static int read_counters(const char *file, const struct counter *known, unsigned int nr_known)
 {
-	const struct {
-		const char *name;
-		uint64_t *value;
-	} known[] = {
-		{ "flush_space", &counters->flush_space },
-		{ "flush_list", &counters->flush_list },
-		{ "pages_named", &counters->pages_named },
-		{ "pages_changed", &counters->pages_changed },
-		{ "invept_single", &counters->invept_single },
-		{ "invept_global", &counters->invept_global },
-		{ "invvpid", &counters->invvpid },
-		{ "refaults", &counters->refaults },
-		{ "missed", &counters->missed },
-	};
-	const unsigned int nr_known = sizeof(known) / sizeof(known[0]);
 	unsigned int rows, found = 0;
 	char line[64];
 
-	send_line("ept read\n");
+	snprintf(line, sizeof(line), "read %s\n", file);
+	send_line(line);
 	expect_line(line, sizeof(line));
 	if (sscanf(line, "ok %u", &rows) != 1)
-		ktap_bail("L0 answered \"%s\" to \"ept read\"", line);
+		ktap_bail("L0 answered \"%s\" to \"read %s\"", line, file);
 	if (!rows)
 		return -1;
 	while (rows--) {
@@ -169,8 +161,41 @@ int l0_ept_read(struct l0_ept *counters)
 		}
 	}
 	if (found != nr_known)
-		ktap_bail("L0 counted %u of %u things of L1's EPTs", found, nr_known);
+		ktap_bail("L0 counted %u of %u things in %s", found, nr_known, file);
 	return 0;
+}
+
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+
+int l0_ept_read(struct l0_ept *counters)
+{
+	const struct counter known[] = {
+		{ "flush_space", &counters->flush_space },
+		{ "flush_list", &counters->flush_list },
+		{ "pages_named", &counters->pages_named },
+		{ "pages_changed", &counters->pages_changed },
+		{ "invept_single", &counters->invept_single },
+		{ "invept_global", &counters->invept_global },
+		{ "invvpid", &counters->invvpid },
+		{ "refaults", &counters->refaults },
+		{ "missed", &counters->missed },
+	};
+
+	return read_counters("ept", known, ARRAY_SIZE(known));
+}
+
+int l0_direct_flush_read(struct l0_direct_flush *counters)
+{
+	const struct counter known[] = {
+		{ "served", &counters->served },
+		{ "named", &counters->named },
+		{ "matched", &counters->matched },
+		{ "missed", &counters->missed },
+		{ "pointers", &counters->pointers },
+		{ "split", &counters->split },
+	};
+
+	return read_counters("direct_flush", known, ARRAY_SIZE(known));
 }
 
 const char *l0_reason_name(unsigned int reason)

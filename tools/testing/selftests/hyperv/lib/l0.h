@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * l0.h: asks the rig's L0 how often each exit reason occurred, and what it did for
- * L1's EPTs.
+ * l0.h: asks the rig's L0 how often each exit reason occurred, what it did for L1's
+ * EPTs, and which TLB flushes of L2 it served.
  *
  * The control channel is the second serial port of L1, one line each way:
  *
  *	count start		L0 clears its table of exits and starts to count: "ok"
  *	count stop NAME		L0 stops: "ok N", then N lines "REASON HITS", decimal
- *	ept read		"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
+ *	read ept|direct_flush	"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
  *
  * A real Hyper-V has no such channel; l0_open() then says so and the test skips
  * the part that needs it.
@@ -42,6 +42,16 @@ struct l0_ept {
 	uint64_t missed;	/* entries that L1 changed and did not flush */
 };
 
+/* Likewise: direct flushes, hypercalls of L2 that L0 served. */
+struct l0_direct_flush {
+	uint64_t served;
+	uint64_t named;		/* virtual processors */
+	uint64_t matched;	/* of L1's processors, those that L0 flushed */
+	uint64_t missed;	/* those that it should have, by L1's eVMCSs */
+	uint64_t pointers;	/* entries whose VmId is an address of L1's kernel */
+	uint64_t split;		/* entries of a VM that has two partition assist pages */
+};
+
 /* True if L0 answers; otherwise *@why says what is missing. */
 bool l0_open(const char **why);
 
@@ -50,6 +60,7 @@ void l0_count_stop(const char *name, struct l0_counts *counts);
 
 /* 0, or -1 if L0 does not count this. */
 int l0_ept_read(struct l0_ept *counters);
+int l0_direct_flush_read(struct l0_direct_flush *counters);
 
 /* The reason's name, "REASON_nn" if it has none; valid until the next call. */
 const char *l0_reason_name(unsigned int reason);

@@ -46,6 +46,11 @@ uint64_t stats_exits(struct vcpu *vcpu)
 	return value_of(vcpu->fd, "exits");
 }
 
+uint64_t stats_hypercalls(struct vcpu *vcpu)
+{
+	return value_of(vcpu->fd, "hypercalls");
+}
+
 uint64_t stats_huge_pages(struct vm *vm)
 {
 	return value_of(vm->fd, "pages_2m");

@@ -10,6 +10,9 @@
 /* The vCPU's exits so far, those that KVM handles without the VMM included. */
 uint64_t stats_exits(struct vcpu *vcpu);
 
+/* The vCPU's hypercalls so far, those that KVM has seen. */
+uint64_t stats_hypercalls(struct vcpu *vcpu);
+
 /* The pages of 2 MiB that the VM has mapped now. */
 uint64_t stats_huge_pages(struct vm *vm);
 
