@@ -16,11 +16,12 @@ int main(int argc, char **argv)
 	}
 
 	ktap_plan(FIELDS_CASES + CLEAN_FIELDS_CASES + DISCOVERY_CASES +
-		  GFN_RANGES_CASES + FLUSH_LIST_CASES);
+		  GFN_RANGES_CASES + FLUSH_LIST_CASES + L2_FLUSH_RULE_CASES);
 	test_fields(argv[1]);
 	test_clean_fields();
 	test_discovery();
 	test_gfn_ranges();
 	test_flush_list();
+	test_l2_flush_rule();
 	return ktap_exit();
 }

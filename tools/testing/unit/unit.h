@@ -14,11 +14,13 @@
 #define DISCOVERY_CASES		14
 #define GFN_RANGES_CASES	7
 #define FLUSH_LIST_CASES	9
+#define L2_FLUSH_RULE_CASES	2
 
 void test_fields(const char *tlfs);
 void test_clean_fields(void);
 void test_discovery(void);
 void test_gfn_ranges(void);
 void test_flush_list(void);
+void test_l2_flush_rule(void);
 
 #endif /* HVNEST_UNIT_H */

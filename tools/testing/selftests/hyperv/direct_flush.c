@@ -35,6 +35,8 @@
 
 #define ROUNDS		4	/* remaps of a case that a second vCPU watches */
 #define CALLS		100	/* in a row, to count exits */
+#define MANY_CALLS	400	/* that take longer than to turn them off */
+#define NONE_YET	0xffff
 #define HANG_SECONDS	60
 
 /* Where the first vCPU's turn ends while it asks, in ticks after it has begun to. */
@@ -363,26 +365,37 @@ static void test_transitions(void)
 /* vCPU 1 is in L2 and stays there, when vCPU 0 turns hypercalls off. */
 static void *call_on_and_on(void *vcpu)
 {
-	hv_guest_order_flush(vcpu, HV_GUEST_CALL, 0, CALLS);
+	hv_guest_order_flush(vcpu, HV_GUEST_CALL, 0, MANY_CALLS);
+	hv_guest_order(vcpu)->result = NONE_YET;
 	hv_guest_run(vcpu);
 	return NULL;
 }
 
 static void test_running(void)
 {
+	volatile struct hv_guest_order *order;
 	struct hv_guest guest;
 	struct count off, since;
+	uint64_t seen_by_kvm;
 	pthread_t thread;
 	bool ok = true;
 
 	hv_guest_create(&guest, 2, HV_GUEST_AWARE);
 	ask(&guest);
 	hv_guest_enable_hypercalls(&guest.vcpu[0]);
+	seen_by_kvm = stats_hypercalls(&guest.vcpu[1]);
+	order = hv_guest_order(&guest.vcpu[1]);
+	order->result = NONE_YET;
 	thread = hv_guest_thread(call_on_and_on, &guest.vcpu[1]);
+	while (order->result == NONE_YET)
+		sched_yield();
 	hv_guest_disable_hypercalls(&guest.vcpu[0]);
 	off = count_now(&guest);
 	pthread_join(thread, NULL);
 	since = count_since(&guest, &off);
+	seen_by_kvm = stats_hypercalls(&guest.vcpu[1]) - seen_by_kvm;
+	if (!seen_by_kvm)
+		ktap_bail("vCPU 1 had made its %u hypercalls before they were turned off", MANY_CALLS);
 	if (has_l0 && since.l0.served) {
 		ktap_diag("L0 served %llu flushes of a vCPU after another one had turned them off",
 			  (unsigned long long)since.l0.served);

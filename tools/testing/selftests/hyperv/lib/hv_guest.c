@@ -40,7 +40,10 @@ static_assert(offsetof(struct hv_guest_order, count) == 56 &&
 	      offsetof(struct hv_guest_order, xmm1) == 80 &&
 	      offsetof(struct hv_guest_order, result) == 96, "the guest code knows the layout");
 static_assert(HV_GUEST_CALL == 1 && HV_GUEST_WRMSR == 2 && HV_GUEST_REMAP == 3 &&
-	      HV_GUEST_WATCH == 4 && HV_GUEST_CALLS == 5, "the guest code knows the operations");
+	      HV_GUEST_WATCH == 4 && HV_GUEST_CALLS == 5 && HV_GUEST_READ_CALL == 6,
+	      "the guest code knows the operations");
+static_assert(HV_GUEST_MMIO == VM_MEM_SIZE + offsetof(struct hv_guest_order, result),
+	      "behind the memory, at the offset of the result");
 static_assert(sizeof(struct hv_guest_call) == 24, "the guest code knows the layout");
 static_assert(FRAME_EVEN + 0x1000 == FRAME_ODD && !(FRAME_EVEN & 0x1000),
 	      "one bit of the entry tells the frames apart");
@@ -73,6 +76,8 @@ GUEST_CODE(hv_guest_code,
 	"	je	14f\n"
 	"	cmp	$5, %eax\n"
 	"	je	15f\n"
+	"	cmp	$6, %eax\n"
+	"	je	16f\n"
 	"9:	out	%al, $" VM_STRING(PORT_STEP) "\n"
 	"	jmp	1b\n"
 
@@ -132,6 +137,15 @@ GUEST_CODE(hv_guest_code,
 	"	add	$24, %r10\n"
 	"	dec	%r9\n"
 	"	jnz	4b\n"
+	"	jmp	9b\n"
+
+	"16:	" TOUCH_INPUT
+	"	mov	" VM_STRING(HV_GUEST_MMIO) ", %eax\n"
+	LOAD_REGISTERS
+	"	vmcall\n"
+	"	mov	%rax, 96(%rdi)\n"
+	"	dec	%r9\n"
+	"	jnz	16b\n"
 	"	jmp	9b\n");
 
 static struct shared *shared_of(struct hv_guest *guest)

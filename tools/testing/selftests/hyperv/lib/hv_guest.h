@@ -50,6 +50,7 @@ enum hv_guest_op {
 	HV_GUEST_REMAP,		/* map the page anew, VMCALL, wait for the watcher; so many times */
 	HV_GUEST_WATCH,		/* read the page until told to stop */
 	HV_GUEST_CALLS,		/* the VMCALLs of a list, so many */
+	HV_GUEST_READ_CALL,	/* read HV_GUEST_MMIO, then VMCALL; so many times */
 };
 
 /* What such a list consists of. */
@@ -57,6 +58,12 @@ struct hv_guest_call {
 	uint64_t rax, rcx;
 	uint64_t result;	/* RAX afterwards */
 };
+
+/*
+ * Behind L2's memory: the VMM answers. The offset in the page is that of "result" below,
+ * to which L2 writes after each VMCALL.
+ */
+#define HV_GUEST_MMIO		0x20060
 
 /* The begin of a vCPU's page of data. */
 struct hv_guest_order {
