@@ -375,7 +375,7 @@ static void test_running(void)
 {
 	volatile struct hv_guest_order *order;
 	struct hv_guest guest;
-	struct count off, since;
+	struct count begin, off, since;
 	uint64_t seen_by_kvm;
 	pthread_t thread;
 	bool ok = true;
@@ -386,6 +386,7 @@ static void test_running(void)
 	seen_by_kvm = stats_hypercalls(&guest.vcpu[1]);
 	order = hv_guest_order(&guest.vcpu[1]);
 	order->result = NONE_YET;
+	begin = count_now(&guest);
 	thread = hv_guest_thread(call_on_and_on, &guest.vcpu[1]);
 	while (order->result == NONE_YET)
 		sched_yield();
@@ -396,6 +397,10 @@ static void test_running(void)
 	seen_by_kvm = stats_hypercalls(&guest.vcpu[1]) - seen_by_kvm;
 	if (!seen_by_kvm)
 		ktap_bail("vCPU 1 had made its %u hypercalls before they were turned off", MANY_CALLS);
+	if (has_l0 && off.l0.served == begin.l0.served) {
+		ktap_diag("L0 served none of vCPU 1's flushes");
+		ok = false;
+	}
 	if (has_l0 && since.l0.served) {
 		ktap_diag("L0 served %llu flushes of a vCPU after another one had turned them off",
 			  (unsigned long long)since.l0.served);
