@@ -19,6 +19,8 @@ help:
 	@echo '                         what one L2 exit costs, stock KVM and ours side by side'
 	@echo '  make bench SUITE=cpuid the same in detail: spread, and what of it is L1'\''s part'
 	@echo '  make bench SUITE=tlb   what it costs that pages of L2 go and come'
+	@echo '  make bench SUITE=directflush'
+	@echo '                         flushes of L2'\''s TLB: whom they wake, whom they reach'
 	@echo '  make check             run every test; KTAP'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
@@ -58,7 +60,7 @@ strict: rig
 run: rig
 	@$(RIG) bench
 
-# Suites: run (as "make run" has it), cpuid, tlb
+# Suites: run (as "make run" has it), cpuid, tlb, directflush
 SUITE ?= run
 .PHONY: bench
 bench: strict

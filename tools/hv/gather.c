@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <linux/kvm.h>
 #include <stdint.h>
@@ -130,7 +131,7 @@ static void gather_modules(struct report *report, const char *root)
 {
 	static const char *const parameters[] = {
 		"kvm_intel.nested", "kvm_intel.enlightened_vmcs", "kvm_intel.ept",
-		"kvm_intel.lazy_tpr_shadow", "kvm_amd.nested", "kvm_amd.npt",
+		"kvm_intel.lazy_tpr_shadow", "kvm_intel.direct_flush", "kvm_amd.nested", "kvm_amd.npt",
 	};
 	static const char *const modules[] = { "kvm", "kvm_intel", "kvm_amd", "kvm_pvm", "mshv_root" };
 	char path[PATH_MAX];
@@ -262,6 +263,34 @@ static void gather_hvnest(struct report *report, const char *root)
 	fclose(file);
 }
 
+/* Which vCPUs have direct flush on, and why others have not: a file a VM; root's to read. */
+static void gather_direct_flush(struct report *report, const char *root)
+{
+	char pattern[PATH_MAX], line[LINE], key[NAME_MAX + sizeof("vcpu ")];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/sys/kernel/debug/kvm/*/direct_flush", root);
+	if (glob(pattern, 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		const char *end = strrchr(path, '/'), *vm = end;
+		FILE *file = fopen(path, "re");
+
+		while (vm > path && vm[-1] != '/')
+			vm--;
+		snprintf(key, sizeof(key), "vcpu %.*s", (int)(end - vm), vm);
+		/* A VM may be gone by now. */
+		while (file && fgets(line, sizeof(line), file)) {
+			line[strcspn(line, "\n")] = '\0';
+			report_add(report, key, line);
+		}
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
+}
+
 static void gather_log_line(struct report *report, const char *line)
 {
 	static const char *const wanted[] = {
@@ -349,6 +378,7 @@ void gather_files(struct report *report, const char *root)
 	gather_clock(report, root);
 	gather_interrupts(report, root);
 	gather_hvnest(report, root);
+	gather_direct_flush(report, root);
 	gather_log(report, root);
 }
 

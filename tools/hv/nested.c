@@ -108,6 +108,33 @@ static bool judge_table_row(struct verdict *verdict, const char *line)
 	return true;
 }
 
+/* Adds to a row for how many of the vCPUs that run now it is on, and why not for the first other. */
+static void judge_vcpus(struct verdict *verdict, const struct report *report, struct row *row)
+{
+	unsigned int vcpus = 0, on = 0;
+	char text[REASON], first_off[REASON] = "";
+	const struct fact *fact = NULL;
+
+	while ((fact = report_next(report, "vcpu ", fact))) {
+		char name[24], state[24], reason[REASON];
+
+		if (sscanf(fact->value, "%23[^\t]\t%23[^\t]\t%255[^\t]", name, state, reason) != 3) {
+			verdict_unseen(verdict, "a vCPU's direct flush, which makes no sense: \"%s\"",
+				       fact->value);
+			continue;
+		}
+		vcpus++;
+		on += !strcmp(state, STATE_IN_USE);
+		if (strcmp(state, STATE_IN_USE) && !first_off[0])
+			verdict_set(first_off, "; not for %s of %s: %s", name,
+				    fact->key + strlen("vcpu "), reason);
+	}
+	if (!vcpus)
+		return;
+	verdict_set(text, "%s: %u of %u now%s", row->reason, on, vcpus, first_off);
+	verdict_set(row->reason, "%s", text);
+}
+
 static void judge_table(struct verdict *verdict, const struct report *report)
 {
 	const struct fact *fact = NULL;
@@ -116,6 +143,12 @@ static void judge_table(struct verdict *verdict, const struct report *report)
 		if (!judge_table_row(verdict, fact->value))
 			verdict_unseen(verdict, "a row of our modules' table, which makes no sense: \"%s\"",
 				       fact->value);
+	}
+	for (unsigned int i = 0; i < verdict->nr_rows; i++) {
+		struct row *row = &verdict->rows[i];
+
+		if (!strcmp(row->name, "direct-flush") && !strcmp(row->state, STATE_IN_USE))
+			judge_vcpus(verdict, report, row);
 	}
 }
 

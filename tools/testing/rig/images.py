@@ -111,6 +111,7 @@ def _l2(rig: kernel.Kernel) -> bytes:
     """What an L1 needs to boot a Linux as L2."""
     guest = _userland()
     guest.file("init", HERE / "l2-init")
+    guest.file("bin/tlb_storm", _need(SELFTESTS / "tlb_storm", "make rig"))
     archive = Archive()
     _add_qemu(archive)
     archive.file("bin/boot-l2", HERE / "boot-l2")
@@ -222,6 +223,8 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
             "l0-run": f"{configuration.l0_run}\n",
             "l0-kvm": f"{configuration.l0_kvm if strict else 'plain'}\n",
             "gpa-flush": f"{'y' if configuration.gpa_flush else 'n'}\n",
+            # A Linux with several CPUs as L2 spins with interrupts off
+            "pause-exits": f"{'y' if configuration.l2 and configuration.cpus > 1 else 'n'}\n",
             "faults": _text(configuration.faults),
         }.items():
             archive.data(f"{row}/{key}", value)

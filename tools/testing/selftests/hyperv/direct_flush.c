@@ -24,6 +24,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -438,6 +439,43 @@ static void test_rule(void)
 	}
 }
 
+/* One flush of all processors; EAX has the bit that keeps it from being a Xen hypercall. */
+static bool flush_all(struct hv_guest *guest, bool direct)
+{
+	struct count before = count_now(guest), since;
+
+	hv_guest_order_flush(&guest->vcpu[0], HV_GUEST_CALL, HV_GUEST_FORM_ALL, 1);
+	hv_guest_order(&guest->vcpu[0])->rax = 0x80000000;
+	hv_guest_run(&guest->vcpu[0]);
+	since = count_since(guest, &before);
+	return call_succeeded(guest) & served(&since, 1, direct);
+}
+
+/* The VMM has KVM handle Xen hypercalls, and no longer. */
+static void test_xen(void)
+{
+	struct kvm_xen_hvm_config xen = { .flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
+					  .msr = 0x40000200 };
+	struct kvm_xen_hvm_config no_xen = { .flags = 0 };
+	const char *name = "KVM serves flushes while it handles Xen hypercalls";
+	struct hv_guest guest;
+	bool ok;
+
+	hv_guest_create(&guest, 1, HV_GUEST_AWARE);
+	ask(&guest);
+	hv_guest_enable_hypercalls(&guest.vcpu[0]);
+	ok = flush_all(&guest, true);
+	if (ioctl(guest.vm.fd, KVM_XEN_HVM_CONFIG, &xen)) {
+		ktap_skip(name, "KVM_XEN_HVM_CONFIG: %s; KVM is built without Xen", strerror(errno));
+	} else {
+		ok &= flush_all(&guest, false);
+		vm_ioctl(guest.vm.fd, KVM_XEN_HVM_CONFIG, &no_xen);
+		ok &= flush_all(&guest, true);
+		ktap_ok(ok, name);
+	}
+	hv_guest_destroy(&guest);
+}
+
 #define KVM_CALLS	(ARRAY_SIZE(kvm_calls) * ARRAY_SIZE(flush_codes) * ARRAY_SIZE(above_codes))
 
 /*
@@ -521,10 +559,11 @@ static void test_kvm_calls(void)
 /* A record for the bench, and the check that L1 is not woken. */
 static void test_exits(void)
 {
-	struct hv_guest guest;
-	struct count before, since;
-
 	for (unsigned int direct = 0; direct < 2; direct++) {
+		struct l0_counts by_reason = { 0 };
+		struct count before, since;
+		struct hv_guest guest;
+		uint64_t ticks;
 		bool ok;
 
 		hv_guest_create(&guest, 2, HV_GUEST_AWARE);
@@ -533,13 +572,23 @@ static void test_exits(void)
 		hv_guest_enable_hypercalls(&guest.vcpu[0]);
 		place_vcpu_1(&guest);
 		flush(&guest, 1, direct);
+		hv_guest_order_flush(&guest.vcpu[0], HV_GUEST_CALL, 0, CALLS);
 		before = count_now(&guest);
-		ok = flush(&guest, CALLS, direct);
+		if (has_l0)
+			l0_count_start();
+		ticks = __rdtsc();
+		hv_guest_run(&guest.vcpu[0]);
+		ticks = __rdtsc() - ticks;
+		if (has_l0)
+			l0_count_stop(direct ? "direct" : "off", &by_reason);
 		since = count_since(&guest, &before);
-		ktap_diag("direct-flush %s flushes %u l1_exits %llu hypercalls %llu served %llu named %llu matched %llu",
-			  direct ? "on" : "off", CALLS, (unsigned long long)since.exits,
-			  (unsigned long long)since.hypercalls, (unsigned long long)since.l0.served,
-			  (unsigned long long)since.l0.named, (unsigned long long)since.l0.matched);
+		/* The last exit of L1 is L2's word that it is done. */
+		ktap_diag("direct-flush %s flushes %u l1_exits %llu hypercalls %llu ticks %llu vmcall %llu vmresume %llu",
+			  direct ? "on" : "off", CALLS, (unsigned long long)since.exits - 1,
+			  (unsigned long long)since.hypercalls, (unsigned long long)ticks,
+			  (unsigned long long)by_reason.hits[L0_VMCALL],
+			  (unsigned long long)by_reason.hits[L0_VMRESUME]);
+		ok = call_succeeded(&guest) & served(&since, CALLS, direct);
 		hv_guest_destroy(&guest);
 		ktap_ok(ok, direct ? "no flush wakes L1" : "each flush wakes L1 where the VMM does not ask");
 	}
@@ -547,18 +596,19 @@ static void test_exits(void)
 
 static const struct test {
 	const char *key;
-	unsigned int cases;
+	unsigned int cpus, cases;
 	void (*run)(void);
 } tests[] = {
-	{ "first-entry", 1, test_first_entry },
-	{ "late", 1, test_late },
-	{ "identity", 1, test_identity },
-	{ "race", 1, test_race },
-	{ "transitions", 4, test_transitions },
-	{ "running", 1, test_running },
-	{ "rule", 3, test_rule },
-	{ "kvm-calls", 3, test_kvm_calls },
-	{ "exits", 2, test_exits },
+	{ "first-entry", 2, 1, test_first_entry },
+	{ "late", 2, 1, test_late },
+	{ "identity", 2, 1, test_identity },
+	{ "race", 2, 1, test_race },
+	{ "transitions", 2, 4, test_transitions },
+	{ "running", 2, 1, test_running },
+	{ "rule", 2, 3, test_rule },
+	{ "xen", 1, 1, test_xen },
+	{ "kvm-calls", 1, 3, test_kvm_calls },
+	{ "exits", 2, 2, test_exits },
 };
 
 static bool chosen(const struct test *test, int argc, char **argv)
@@ -572,7 +622,7 @@ static bool chosen(const struct test *test, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	unsigned int planned = 0, known = 0;
+	unsigned int planned = 0, known = 0, cpus = 1;
 	struct l0_direct_flush counters;
 	const char *why, *skip;
 
@@ -581,12 +631,14 @@ int main(int argc, char **argv)
 
 		known += run;
 		planned += run ? tests[i].cases : 0;
+		if (run && tests[i].cpus > cpus)
+			cpus = tests[i].cpus;
 	}
 	if (!known || (argc > 1 && known != (unsigned int)argc - 1))
-		ktap_bail("usage: %s [first-entry|late|identity|race|transitions|running|rule|kvm-calls|exits]...",
+		ktap_bail("usage: %s [first-entry|late|identity|race|transitions|running|rule|xen|kvm-calls|exits]...",
 			  argv[0]);
 	ktap_plan(planned);
-	skip = hv_guest_no_direct_flush();
+	skip = hv_guest_no_direct_flush(cpus);
 	if (skip) {
 		ktap_skip_rest("%s", skip);
 		return ktap_exit();

@@ -2,10 +2,10 @@
 /*
  * direct_flush_absent: KVM does not let L0 serve L2's flushes where that cannot be right.
  *
- *	direct_flush_absent [--lose-assist-page CPU]
+ *	direct_flush_absent [WHY | --lose-assist-page CPU]
  *
  * For a KVM without the enlightened VMCS, or without EPT: there L1's own page tables for
- * L2 have to follow each flush. With --lose-assist-page the test does no more than to make
+ * L2 have to follow each flush. (WHY is for whoever reads the results.) With --lose-assist-page the test does no more than to make
  * the kernel believe that a CPU never got its VP assist page; KVM is loaded after that.
  *
  * Proved: KVM does not offer KVM_CAP_HYPERV_DIRECT_TLBFLUSH and refuses it, serves the
@@ -82,8 +82,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--lose-assist-page"))
 		return lose_assist_page(atoi(argv[2]));
-	if (argc > 1)
-		ktap_bail("usage: %s [--lose-assist-page CPU]", argv[0]);
+	if (argc > 2 || (argc > 1 && argv[1][0] == '-'))
+		ktap_bail("usage: %s [WHY | --lose-assist-page CPU]", argv[0]);
 	ktap_plan(2);
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
 		ktap_skip_rest("needs two CPUs");

@@ -362,7 +362,7 @@ int main(int argc, char **argv)
 	if (!planned || (argc > 1 && planned != (unsigned int)argc - 1))
 		ktap_bail("usage: %s [elsewhere|smm|l3|asked-in-l3|trapped]...", argv[0]);
 	ktap_plan(planned);
-	skip = hv_guest_no_direct_flush();
+	skip = hv_guest_no_direct_flush(2);
 	if (skip) {
 		ktap_skip_rest("%s", skip);
 		return ktap_exit();

@@ -257,14 +257,14 @@ void hv_guest_create(struct hv_guest *guest, unsigned int vcpus, unsigned int cp
 	*odd = 1;
 }
 
-const char *hv_guest_no_direct_flush(void)
+const char *hv_guest_no_direct_flush(unsigned int cpus)
 {
 	struct hv_guest guest;
 	int error;
 
 	if (!evmcs_in_use())
 		return "direct flush needs the enlightened VMCS";
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+	if (sysconf(_SC_NPROCESSORS_ONLN) < (long)cpus)
 		return "needs two CPUs";
 	hv_guest_create(&guest, 1, HV_GUEST_AWARE);
 	error = hv_guest_ask(&guest.vcpu[0]);
@@ -337,13 +337,13 @@ void hv_guest_order_flush(struct vcpu *vcpu, enum hv_guest_op op, unsigned int f
 	order->rcx = call[form];
 	order->rdx = HV_GUEST_INPUT;
 	order->r8 = 0;
-	if (form == 3 || form == 4)
+	if (form == HV_GUEST_FORM_SET || form == HV_GUEST_FORM_SET + 1)
 		memcpy(input, set, sizeof(set));
-	else if (form == 5)
+	else if (form == HV_GUEST_FORM_ALL)
 		memcpy(input, all, sizeof(all));
 	else
 		memcpy(input, plain, sizeof(plain));
-	if (form == 2) {
+	if (form == HV_GUEST_FORM_FAST) {
 		order->rdx = plain[0];
 		order->r8 = plain[1];
 		order->xmm0[0] = plain[2];

@@ -81,8 +81,8 @@ struct hv_guest {
 	pthread_t watcher;
 };
 
-/* Why direct flush cannot be tested here, or NULL. */
-const char *hv_guest_no_direct_flush(void);
+/* Why direct flush cannot be tested here, by a test that wants @cpus CPUs; or NULL. */
+const char *hv_guest_no_direct_flush(unsigned int cpus);
 
 /* A VM with one vCPU or two, which see @cpuid (HV_GUEST_*) and have not run yet. */
 void hv_guest_create(struct hv_guest *guest, unsigned int vcpus, unsigned int cpuid);
@@ -109,7 +109,10 @@ void hv_guest_disable_hypercalls(struct vcpu *vcpu);
 void hv_guest_order_flush(struct vcpu *vcpu, enum hv_guest_op op, unsigned int form,
 			  unsigned int count);
 
-#define HV_GUEST_FORMS	6
+#define HV_GUEST_FORMS		6
+#define HV_GUEST_FORM_FAST	2
+#define HV_GUEST_FORM_SET	3	/* a VP set, and the next one, too */
+#define HV_GUEST_FORM_ALL	5	/* of all processors, not VP 1 alone */
 extern const char *const hv_guest_forms[HV_GUEST_FORMS];
 
 /* Starts a thread on L1's CPU 1 in which vCPU 1 watches the page. */

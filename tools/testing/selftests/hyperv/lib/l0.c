@@ -204,7 +204,7 @@ const char *l0_reason_name(unsigned int reason)
 		[0] = "EXCEPTION_NMI", [1] = "EXTERNAL_INTERRUPT", [2] = "TRIPLE_FAULT",
 		[3] = "INIT", [4] = "SIPI", [7] = "INTERRUPT_WINDOW", [8] = "NMI_WINDOW",
 		[9] = "TASK_SWITCH", [L0_CPUID] = "CPUID", [12] = "HLT", [13] = "INVD",
-		[14] = "INVLPG", [15] = "RDPMC", [16] = "RDTSC", [18] = "VMCALL",
+		[14] = "INVLPG", [15] = "RDPMC", [16] = "RDTSC", [L0_VMCALL] = "VMCALL",
 		[19] = "VMCLEAR", [20] = "VMLAUNCH", [21] = "VMPTRLD", [22] = "VMPTRST",
 		[23] = "VMREAD", [L0_VMRESUME] = "VMRESUME", [25] = "VMWRITE",
 		[26] = "VMXOFF", [27] = "VMXON", [28] = "CR_ACCESS", [29] = "DR_ACCESS",

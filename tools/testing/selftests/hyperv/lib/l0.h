@@ -20,6 +20,7 @@
 
 /* Basic exit reasons (Intel SDM volume 3, appendix C) that tests name. */
 #define L0_CPUID	10
+#define L0_VMCALL	18
 #define L0_VMRESUME	24
 #define L0_MSR_READ	31
 #define L0_MSR_WRITE	32
