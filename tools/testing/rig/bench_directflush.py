@@ -24,7 +24,7 @@ DEFECTS = {
     "B3": ("direct_flush_absent no-assist-page", "no direct flush without eVMCS"),
     "B4": ("direct_flush race", "one partition assist page for vCPUs that ask at once"),
     "B6": ("direct_flush identity", "VmId is no address of the kernel"),
-    "kvm-hypercalls": ("direct_flush kvm-calls", "a hypercall of KVM's is not taken for a flush"),
+    "kvm-hypercalls": ("direct_flush_rule kvm-calls", "a hypercall of KVM's is not taken for a flush"),
     "asked-in-l3": ("direct_flush_states asked-in-l3", "the hypercalls of L2's guest are L2's"),
     "shadow-paging": ("direct_flush_absent", "no direct flush where KVM has shadow page tables (ept=0)"),
 }

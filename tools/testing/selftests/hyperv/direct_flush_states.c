@@ -2,7 +2,7 @@
 /*
  * direct_flush_states: L2 flushes a virtual processor that is not simply running.
  *
- *	direct_flush_states CASE...	elsewhere, smm, l3, asked-in-l3, trapped; default: all
+ *	direct_flush_states [CASE...]	elsewhere, smm, l3, asked-in-l3, trapped; default: all
  *					but trapped
  *
  * The processor to be flushed is not loaded on any CPU, since another VM has its place,
@@ -19,114 +19,47 @@
  * page while L3 runs; an exit that KVM takes for another one.
  */
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/evmcs.h"
-#include "lib/hv_guest.h"
+#include "lib/hv_flush.h"
 #include "lib/ktap.h"
-#include "lib/l0.h"
 #include "lib/nested.h"
-#include "lib/stats.h"
 
 #define ROUNDS		2
 #define CALLS		20
-#define HANG_SECONDS	60
-
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-
-static bool has_l0;	/* and it counts */
-
-static struct l0_direct_flush l0_now(void)
-{
-	struct l0_direct_flush now = { 0 };
-
-	if (has_l0)
-		l0_direct_flush_read(&now);
-	return now;
-}
-
-static bool l0_did(const struct l0_direct_flush *then, unsigned int served, unsigned int matched)
-{
-	struct l0_direct_flush now = l0_now();
-
-	if (!has_l0 || (now.served - then->served == served &&
-			now.matched - then->matched == matched && now.missed == then->missed))
-		return true;
-	ktap_diag("L0 served %llu, not %u, and found %llu processors, not %u; missed %llu",
-		  (unsigned long long)(now.served - then->served), served,
-		  (unsigned long long)(now.matched - then->matched), matched,
-		  (unsigned long long)(now.missed - then->missed));
-	return false;
-}
-
-static void ask(struct vcpu *vcpu)
-{
-	int error = hv_guest_ask(vcpu);
-
-	if (error)
-		ktap_bail("KVM_CAP_HYPERV_DIRECT_TLBFLUSH: %s", strerror(error));
-}
 
 static void create(struct hv_guest *guest)
 {
 	hv_guest_create(guest, 2, HV_GUEST_AWARE);
-	ask(&guest->vcpu[0]);
-	ask(&guest->vcpu[1]);
+	hv_flush_ask(guest);
 	hv_guest_enable_hypercalls(&guest->vcpu[0]);
 }
 
-/* vCPU 0 flushes VP 1. */
-static bool flush(struct hv_guest *guest, unsigned int calls)
+static void flush_once(struct hv_guest *guest)
 {
-	struct vcpu *vcpu = &guest->vcpu[0];
-	uint64_t seen_by_kvm = stats_hypercalls(vcpu);
-
-	hv_guest_order_flush(vcpu, HV_GUEST_CALL, 0, calls);
-	hv_guest_run(vcpu);
-	seen_by_kvm = stats_hypercalls(vcpu) - seen_by_kvm;
-	if (!HV_STATUS(hv_guest_order(vcpu)->result) && !seen_by_kvm)
-		return true;
-	ktap_diag("the hypercall's result is %#llx; KVM saw %llu",
-		  (unsigned long long)hv_guest_order(vcpu)->result, (unsigned long long)seen_by_kvm);
-	return false;
-}
-
-/* The same while vCPU 1 watches: it must see each new page. */
-static bool remap(struct hv_guest *guest)
-{
-	struct l0_direct_flush then = l0_now();
-
-	hv_guest_order_flush(&guest->vcpu[0], HV_GUEST_REMAP, 0, ROUNDS);
+	hv_guest_order_flush(&guest->vcpu[0], HV_GUEST_CALL, 0, 1);
 	hv_guest_run(&guest->vcpu[0]);
-	return l0_did(&then, ROUNDS, ROUNDS);
-}
-
-static void *run_once(void *vcpu)
-{
-	hv_guest_order(vcpu)->op = HV_GUEST_NOTHING;
-	hv_guest_run(vcpu);
-	return NULL;
 }
 
 /* vCPU 1 was on CPU 1, and now the vCPU of another VM is. */
 static void test_elsewhere(void)
 {
 	struct hv_guest guest, other;
-	struct l0_direct_flush then;
+	struct hv_flush_count before, since;
 	bool ok;
 
 	create(&guest);
 	hv_guest_create(&other, 1, HV_GUEST_AWARE);
-	pthread_join(hv_guest_thread(run_once, &guest.vcpu[1]), NULL);
-	pthread_join(hv_guest_thread(run_once, &other.vcpu[0]), NULL);
-	then = l0_now();
-	ok = flush(&guest, 1) & l0_did(&then, 1, 0);
+	hv_flush_place_vcpu_1(&guest);
+	pthread_join(hv_guest_thread(hv_flush_run_once, &other.vcpu[0]), NULL);
+	before = hv_flush_now(&guest);
+	flush_once(&guest);
+	since = hv_flush_since(&guest, &before);
+	ok = hv_flush_succeeded(&guest) && hv_flush_found(&since, 1, 0);
 	hv_guest_watch(&guest);
-	ok &= remap(&guest);
+	ok &= hv_flush_watched(&guest, 0, ROUNDS, true);
 	ok &= hv_guest_watched(&guest);
 	hv_guest_destroy(&other);
 	hv_guest_destroy(&guest);
@@ -160,19 +93,18 @@ static void *enter_smm(void *arg)
 	struct in_smm *smm = arg;
 	struct vcpu *vcpu = &smm->guest.vcpu[1];
 
-	run_once(vcpu);
+	hv_flush_run_once(vcpu);
 	vm_ioctl(vcpu->fd, KVM_SMI, 0);
 	vcpu_run_to_port(vcpu, PORT_DONE);
 	smm->entered = true;
 	while (!smm->leave)
 		sched_yield();
-	return run_once(vcpu);
+	return hv_flush_run_once(vcpu);
 }
 
 static void test_smm(void)
 {
 	struct in_smm smm = { .entered = false };
-	struct l0_direct_flush then;
 	pthread_t thread;
 	bool ok;
 
@@ -183,12 +115,11 @@ static void test_smm(void)
 	thread = hv_guest_thread(enter_smm, &smm);
 	while (!smm.entered)
 		sched_yield();
-	then = l0_now();
-	ok = flush(&smm.guest, 1) & l0_did(&then, 1, 1);
+	ok = hv_flush(&smm.guest, 1, true);
 	smm.leave = true;
 	pthread_join(thread, NULL);
 	hv_guest_watch(&smm.guest);
-	ok &= remap(&smm.guest);
+	ok &= hv_flush_watched(&smm.guest, 0, ROUNDS, true);
 	ok &= hv_guest_watched(&smm.guest);
 	hv_guest_destroy(&smm.guest);
 	ktap_ok(ok, "a processor in SMM");
@@ -237,7 +168,7 @@ static void run_l3(struct vcpu *vcpu)
 /* The VMM asks before L2 has run, or @late when L3 has. */
 static bool l3_calls_l2(bool late)
 {
-	struct l0_direct_flush then;
+	struct hv_flush_count before, since;
 	struct shared *shared;
 	struct hv_guest guest;
 	struct vcpu *vcpu = &guest.vcpu[0];
@@ -250,15 +181,13 @@ static bool l3_calls_l2(bool late)
 	shared = vm_at(&guest.vm, VM_DATA(0));
 	nested_set_msr(vcpu, HV_MSR_GUEST_OS_ID, HV_GUEST_OS);
 	nested_set_msr(vcpu, HV_MSR_HYPERCALL, HV_GUEST_CALL_PAGE | 1);
-	ask(&guest.vcpu[1]);
+	hv_flush_ask_for(&guest.vcpu[1]);
 	if (!late)
-		ask(vcpu);
+		hv_flush_ask_for(vcpu);
 	run_l3(vcpu);
-	if (late) {
-		ask(vcpu);
-		ask(&guest.vcpu[1]);
-	}
-	then = l0_now();
+	if (late)
+		hv_flush_ask(&guest);
+	before = hv_flush_now(&guest);
 	for (unsigned int i = 0; i < CALLS; i++)
 		run_l3(vcpu);
 	ok = shared->nested.exits[NESTED_EXIT_VMCALL] == CALLS && shared->l3_result == 0x5a &&
@@ -268,7 +197,10 @@ static bool l3_calls_l2(bool late)
 			  (unsigned long long)shared->nested.exits[NESTED_EXIT_VMCALL], CALLS,
 			  (unsigned long long)shared->l3_result,
 			  (unsigned long long)shared->l2_result);
-	ok &= l0_did(&then, CALLS, CALLS);
+	since = hv_flush_since(&guest, &before);
+	/* KVM passes on to L2 what it sees of L3's. */
+	since.hypercalls = 0;
+	ok &= hv_flush_found(&since, CALLS, CALLS);
 	hv_guest_destroy(&guest);
 	return ok;
 }
@@ -311,68 +243,32 @@ static unsigned int read_and_flush(struct vcpu *vcpu, unsigned int calls)
 static void test_trapped(void)
 {
 	struct hv_guest guest;
-	struct l0_direct_flush then;
-	uint64_t exits;
+	struct hv_flush_count before, since;
 	bool ok;
 
 	create(&guest);
-	pthread_join(hv_guest_thread(run_once, &guest.vcpu[1]), NULL);
-	then = l0_now();
-	exits = stats_exits(&guest.vcpu[0]);
-	ok = read_and_flush(&guest.vcpu[0], CALLS) == CALLS && l0_did(&then, CALLS, CALLS) &&
-	     !HV_STATUS(hv_guest_order(&guest.vcpu[0])->result);
-	exits = stats_exits(&guest.vcpu[0]) - exits;
+	hv_flush_place_vcpu_1(&guest);
+	before = hv_flush_now(&guest);
+	ok = read_and_flush(&guest.vcpu[0], CALLS) == CALLS && hv_flush_succeeded(&guest);
+	since = hv_flush_since(&guest, &before);
+	ok &= hv_flush_found(&since, CALLS, CALLS);
 	/* One for the read, one for the flush. */
-	if (exits < 2 * CALLS)
-		ktap_diag("%llu exits for %u flushes: L0 does not trap them", (unsigned long long)exits,
-			  CALLS);
+	if (since.exits < 2 * CALLS)
+		ktap_diag("%llu exits for %u flushes: L0 does not trap them",
+			  (unsigned long long)since.exits, CALLS);
 	hv_guest_destroy(&guest);
-	ktap_ok(ok && exits >= 2 * CALLS, "L2 goes on after L0 has trapped its flush");
+	ktap_ok(ok && since.exits >= 2 * CALLS, "L2 goes on after L0 has trapped its flush");
 }
 
-static const struct test {
-	const char *key;
-	void (*run)(void);
-	bool by_default;
-} tests[] = {
-	{ "elsewhere", test_elsewhere, true },
-	{ "smm", test_smm, true },
-	{ "l3", test_l3, true },
-	{ "asked-in-l3", test_asked_in_l3, true },
-	{ "trapped", test_trapped, false },
+static const struct hv_flush_test tests[] = {
+	{ "elsewhere", 2, 1, test_elsewhere, false },
+	{ "smm", 2, 1, test_smm, false },
+	{ "l3", 2, 1, test_l3, false },
+	{ "asked-in-l3", 2, 1, test_asked_in_l3, false },
+	{ "trapped", 2, 1, test_trapped, true },
 };
-
-static bool chosen(const struct test *test, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], test->key))
-			return true;
-	}
-	return argc < 2 && test->by_default;
-}
 
 int main(int argc, char **argv)
 {
-	struct l0_direct_flush counters;
-	unsigned int planned = 0;
-	const char *why, *skip;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++)
-		planned += chosen(&tests[i], argc, argv);
-	if (!planned || (argc > 1 && planned != (unsigned int)argc - 1))
-		ktap_bail("usage: %s [elsewhere|smm|l3|asked-in-l3|trapped]...", argv[0]);
-	ktap_plan(planned);
-	skip = hv_guest_no_direct_flush(2);
-	if (skip) {
-		ktap_skip_rest("%s", skip);
-		return ktap_exit();
-	}
-	alarm(HANG_SECONDS);
-	has_l0 = l0_open(&why) && !l0_direct_flush_read(&counters);
-	hv_guest_pin_to_cpu_0();
-	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
-		if (chosen(&tests[i], argc, argv))
-			tests[i].run();
-	}
-	return ktap_exit();
+	return hv_flush_main(tests, ARRAY_SIZE(tests), argc, argv);
 }

@@ -42,7 +42,7 @@ static_assert(offsetof(struct hv_guest_order, count) == 56 &&
 static_assert(HV_GUEST_CALL == 1 && HV_GUEST_WRMSR == 2 && HV_GUEST_REMAP == 3 &&
 	      HV_GUEST_WATCH == 4 && HV_GUEST_CALLS == 5 && HV_GUEST_READ_CALL == 6,
 	      "the guest code knows the operations");
-static_assert(HV_GUEST_MMIO == VM_MEM_SIZE + offsetof(struct hv_guest_order, result),
+static_assert(VM_MEM_SIZE + offsetof(struct hv_guest_order, result) == HV_GUEST_MMIO,
 	      "behind the memory, at the offset of the result");
 static_assert(sizeof(struct hv_guest_call) == 24, "the guest code knows the layout");
 static_assert(FRAME_EVEN + 0x1000 == FRAME_ODD && !(FRAME_EVEN & 0x1000),
