@@ -23,7 +23,7 @@
 #include "lib/hv_flush.h"
 #include "lib/ktap.h"
 
-#define ROUNDS		4	/* remaps of a case that a second vCPU watches */
+#define ROUNDS		2	/* remaps of a case that a second vCPU watches */
 #define CALLS		100	/* in a row, to count exits */
 
 /* Where the first vCPU's turn ends while it asks, in ticks after it has begun to. */
