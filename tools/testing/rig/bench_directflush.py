@@ -26,6 +26,7 @@ DEFECTS = {
     "B6": ("direct_flush identity", "VmId is no address of the kernel"),
     "kvm-hypercalls": ("direct_flush_rule kvm-calls", "a hypercall of KVM's is not taken for a flush"),
     "asked-in-l3": ("direct_flush_states asked-in-l3", "the hypercalls of L2's guest are L2's"),
+    "in-l3": ("direct_flush_states in-l3", "a flush finds a processor that runs L2's guest"),
     "shadow-paging": ("direct_flush_absent", "no direct flush where KVM has shadow page tables (ept=0)"),
 }
 

@@ -2,13 +2,13 @@
 /*
  * direct_flush_states: L2 flushes a virtual processor that is not simply running.
  *
- *	direct_flush_states [CASE...]	elsewhere, smm, l3, asked-in-l3, trapped; default: all
- *					but trapped
+ *	direct_flush_states [CASE...]	elsewhere, smm, l3, asked-in-l3, in-l3, trapped;
+ *					default: all but trapped
  *
  * The processor to be flushed is not loaded on any CPU, since another VM has its place,
- * or it is in SMM. Or the one that makes the hypercall is a guest of L2's (L3), whose calls
- * are L2's to serve. "trapped" is for an L0 that ends each flush with an exit for L1, as it
- * does while the TLB is locked (TLFS: TlbLockCount).
+ * or it is in SMM, or runs a guest of its own (L3). Or the one that makes the hypercall is
+ * L3, whose calls are L2's to serve. "trapped" is for an L0 that ends each flush with an exit
+ * for L1, as it does while the TLB is locked (TLFS: TlbLockCount).
  *
  * Proved: L0 serves a flush whatever state its target is in, and the target sees the new
  * page afterwards; each hypercall of L3 reaches L2, also when the VMM asks for direct flush
@@ -16,7 +16,7 @@
  * behind its hypercall, with its result.
  *
  * Broken by: a bit for direct flush that gets into the VMCS of L3, or stays in the VP assist
- * page while L3 runs; an exit that KVM takes for another one.
+ * page while L3 runs; a VMCS of L3 without VmId; an exit that KVM takes for another one.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -155,14 +155,35 @@ GUEST_CODE(l3_code,
 	"	out	%al, $" VM_STRING(PORT_STEP) "\n"
 	FLUSH_ALL
 	"	mov	%rax, 2088(%rdi)\n"
-	"	jmp	l3_begin\n");
+	"	jmp	l3_begin\n"
+	/* The other vCPU, which is no hypervisor. */
+	"l3_flusher:\n"
+	FLUSH_ALL
+	"	out	%al, $" VM_STRING(PORT_STEP) "\n"
+	"	jmp	l3_flusher\n");
 
-extern const uint8_t l3_exit[], l3_begin[];
+extern const uint8_t l3_exit[], l3_begin[], l3_flusher[];
 
 static void run_l3(struct vcpu *vcpu)
 {
 	if (nested_run(vcpu) != KVM_EXIT_IO || vcpu->run->io.port != PORT_STEP)
 		vcpu_bad_exit(vcpu);
+}
+
+/* L2's vCPU 0 is a hypervisor, vCPU 1 is not; both may make hypercalls. */
+static void create_with_l3(struct hv_guest *guest)
+{
+	struct vcpu *vcpu = &guest->vcpu[0];
+	struct kvm_regs regs;
+
+	hv_guest_create_with(guest, 2, HV_GUEST_AWARE, l3_code, l3_code_end);
+	nested_set_up(vcpu, VM_CODE + (l3_exit - l3_code), VM_CODE + (l3_begin - l3_code),
+		      NESTED_HLT_EXITING | NESTED_MSR_BITMAPS);
+	nested_set_msr(vcpu, HV_MSR_GUEST_OS_ID, HV_GUEST_OS);
+	nested_set_msr(vcpu, HV_MSR_HYPERCALL, HV_GUEST_CALL_PAGE | 1);
+	vm_ioctl(guest->vcpu[1].fd, KVM_GET_REGS, &regs);
+	regs.rip = VM_CODE + (l3_flusher - l3_code);
+	vm_ioctl(guest->vcpu[1].fd, KVM_SET_REGS, &regs);
 }
 
 /* The VMM asks before L2 has run, or @late when L3 has. */
@@ -171,25 +192,19 @@ static bool l3_calls_l2(bool late)
 	struct hv_flush_count before, since;
 	struct shared *shared;
 	struct hv_guest guest;
-	struct vcpu *vcpu = &guest.vcpu[0];
 	bool ok;
 
-	/* A second vCPU, so that KVM loads the first one's VMCS more than once. */
-	hv_guest_create_with(&guest, 2, HV_GUEST_AWARE, l3_code, l3_code_end);
-	nested_set_up(vcpu, VM_CODE + (l3_exit - l3_code), VM_CODE + (l3_begin - l3_code),
-		      NESTED_HLT_EXITING | NESTED_MSR_BITMAPS);
+	create_with_l3(&guest);
 	shared = vm_at(&guest.vm, VM_DATA(0));
-	nested_set_msr(vcpu, HV_MSR_GUEST_OS_ID, HV_GUEST_OS);
-	nested_set_msr(vcpu, HV_MSR_HYPERCALL, HV_GUEST_CALL_PAGE | 1);
 	hv_flush_ask_for(&guest.vcpu[1]);
 	if (!late)
-		hv_flush_ask_for(vcpu);
-	run_l3(vcpu);
+		hv_flush_ask_for(&guest.vcpu[0]);
+	run_l3(&guest.vcpu[0]);
 	if (late)
 		hv_flush_ask(&guest);
 	before = hv_flush_now(&guest);
 	for (unsigned int i = 0; i < CALLS; i++)
-		run_l3(vcpu);
+		run_l3(&guest.vcpu[0]);
 	ok = shared->nested.exits[NESTED_EXIT_VMCALL] == CALLS && shared->l3_result == 0x5a &&
 	     !HV_STATUS(shared->l2_result);
 	if (!ok)
@@ -201,6 +216,32 @@ static bool l3_calls_l2(bool late)
 	/* KVM passes on to L2 what it sees of L3's. */
 	since.hypercalls = 0;
 	ok &= hv_flush_found(&since, CALLS, CALLS);
+	hv_guest_destroy(&guest);
+	return ok;
+}
+
+static void *flush_on_cpu_1(void *vcpu)
+{
+	hv_guest_run(vcpu);
+	return NULL;
+}
+
+/* The processor to be flushed is in L3: it has translations of L2's as well. */
+static bool target_in_l3(void)
+{
+	struct hv_flush_count before, since;
+	struct hv_guest guest;
+	bool ok;
+
+	create_with_l3(&guest);
+	hv_flush_ask(&guest);
+	run_l3(&guest.vcpu[0]);
+	before = hv_flush_now(&guest);
+	pthread_join(hv_guest_thread(flush_on_cpu_1, &guest.vcpu[1]), NULL);
+	since = hv_flush_since(&guest, &before);
+	/* The one that flushes is one of them. */
+	ok = hv_flush_found(&since, 1, 2);
+	run_l3(&guest.vcpu[0]);
 	hv_guest_destroy(&guest);
 	return ok;
 }
@@ -240,6 +281,14 @@ static unsigned int read_and_flush(struct vcpu *vcpu, unsigned int calls)
 	return vcpu->run->exit_reason == KVM_EXIT_IO ? reads : 0;
 }
 
+static void test_in_l3(void)
+{
+	if (!nested_offered())
+		ktap_skip("a processor that runs L3", "KVM offers no VMX to its guests");
+	else
+		ktap_ok(target_in_l3(), "a processor that runs L3");
+}
+
 static void test_trapped(void)
 {
 	struct hv_guest guest;
@@ -265,6 +314,7 @@ static const struct hv_flush_test tests[] = {
 	{ "smm", 2, 1, test_smm, false },
 	{ "l3", 2, 1, test_l3, false },
 	{ "asked-in-l3", 2, 1, test_asked_in_l3, false },
+	{ "in-l3", 2, 1, test_in_l3, false },
 	{ "trapped", 2, 1, test_trapped, true },
 };
 
