@@ -24,7 +24,7 @@ OUR_MODULES = ("kvm", "kvm-intel")
 STRICT = RIG / "l0"  # the KVM of L0 that counts stale clean fields and knows faults
 
 # A module's and a VM's way out is one grace period after the other: expedite them.
-L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=2 rcupdate.rcu_expedited=1"
+L1_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=-1 8250.nr_uarts=1 rcupdate.rcu_expedited=1"
 
 
 def _need(path: Path, deps: str = "make deps") -> Path:
@@ -182,7 +182,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     rig = kernel.build()
     archive = _userland()
     archive.file("init", HERE / "l0-init")
-    for program in ("e9cat", "timeslice"):
+    for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
     _add_qemu(archive)
     for name, path in rig.modules.items():
