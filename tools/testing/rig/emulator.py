@@ -19,8 +19,9 @@ from images import Images
 MEMORY = 2048  # MiB; of more than that Bochs would keep a part in a file, which forks would share
 # Whoever waits for an RCU grace period waits for ticks, which are many instructions apart.
 L0_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=0 rcupdate.rcu_expedited=1"
-# Bochs 2.7's XSAVEOPT loses registers, and its RDRAND is seeded with the time of day.
-BOCHS_APPEND = "clearcpuid=xsave,ht,rdrand,rdseed"
+# Bochs 2.7's XSAVEOPT loses registers, and its RDRAND is seeded with the time of day. For
+# it each byte of REP MOVSB is an instruction; a kernel without "erms" copies by eight.
+BOCHS_APPEND = "clearcpuid=xsave,ht,rdrand,rdseed,erms,fsrm"
 TEMPLATE_SECONDS = 10  # until forkserver.c answers
 
 
