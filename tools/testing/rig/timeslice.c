@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define SLICE_NS 300000
+#define SLICE_NS 150000
 
 int main(void)
 {
