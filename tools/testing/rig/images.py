@@ -93,15 +93,24 @@ def _l1_modules(name: str, modules: str | Path, booted: kernel.Kernel) -> bytes:
     return _bytes(archive)
 
 
-def _l1_scenarios(scenarios: Sequence[Scenario]) -> bytes:
-    """The scenarios' commands, and the programs of ours that they call."""
-    archive = Archive()
+def _programs(scenarios: Sequence[Scenario]) -> dict[str, Path]:
+    """Those of ours that the scenarios' commands call, by their place in L1."""
     called = {word for scenario in scenarios for command in scenario.run for word in command.split()}
-    for test in sorted(SELFTESTS.glob("*")):
-        if test.name in called and test.is_file():
-            archive.file(f"selftests/{test.name}", test)
-    if HVNEST.name in called and HVNEST.is_file():
-        archive.file("bin/hvnest", HVNEST)
+    found = {f"selftests/{test.name}": test for test in sorted(SELFTESTS.glob("*")) if test.is_file()}
+    if HVNEST.is_file():
+        found["bin/hvnest"] = HVNEST
+    return {name: path for name, path in found.items() if path.name in called}
+
+
+def _file(name: str, path: Path) -> bytes:
+    """A file that L1s share."""
+    archive = Archive()
+    archive.file(name, path)
+    return _bytes(archive)
+
+
+def _commands(scenarios: Sequence[Scenario]) -> bytes:
+    archive = Archive()
     for scenario in scenarios:
         archive.data(f"scenario/{scenario.name}", "".join(f"{command}\n" for command in scenario.run))
     return _bytes(archive)
@@ -206,8 +215,12 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         vmlinux = f"l1/vmlinux-{booted.release}"
         row = f"plan/{number}"
         archive.file(vmlinux, booted.vmlinux)
-        archive.data(f"{row}/scenarios", _l1_scenarios([s for some in scenarios.values() for s in some]))
+        alike = [s for some in scenarios.values() for s in some]
+        archive.data(f"{row}/scenarios", _commands(alike))
         parts = ["l1/base", f"{row}/scenarios"]
+        for name, path in _programs(alike).items():
+            archive.data(f"l1/{name}", _file(name, path))
+            parts.append(f"l1/{name}")
         for modules in {kvm.modules: None for kvm in scenarios}:
             part = f"l1/kvm-{kvms[modules]}-{booted.release}"
             archive.data(part, _l1_modules(kvms[modules], modules, booted))
