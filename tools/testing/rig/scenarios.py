@@ -17,8 +17,8 @@ KERNELS = ("rig", "debug", "cloud")
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
-# Kinds of faults that nothing meets before L1 loads its KVM
-LATE_FAULTS = ("hypercall", "entry", "lose", "keep", "tlb-lock", "controls")
+# How faults begin that nothing meets before L1 loads its KVM
+LATE_FAULTS = ("hypercall ", "entry ", "lose ", "keep", "tlb-lock ", "controls", "rdmsr ", "cpuid 0x4000000a ebx ")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
 
@@ -51,10 +51,6 @@ class Kvm:
     modules: str | Path  # nested, stock, or the directory they come from
     load: bool
     faults: tuple[str, ...]  # of L0, from then on
-
-
-def _is_late(fault: str) -> bool:
-    return fault.split()[0] in LATE_FAULTS
 
 
 @dataclass(frozen=True)
@@ -101,13 +97,13 @@ class Scenario:
             perf=self.perf,
             l0_run=self.l0_run,
             l0_kvm=self.l0_kvm,
-            faults=tuple(fault for fault in self.faults if not _is_late(fault)),
+            faults=tuple(fault for fault in self.faults if not fault.startswith(LATE_FAULTS)),
         )
 
     @property
     def kvm(self) -> Kvm:
         modules = self.modules or ("nested" if self.flavour == "nested" else "stock")
-        return Kvm(modules, self.load, tuple(fault for fault in self.faults if _is_late(fault)))
+        return Kvm(modules, self.load, tuple(fault for fault in self.faults if fault.startswith(LATE_FAULTS)))
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
