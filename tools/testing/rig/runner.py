@@ -52,7 +52,7 @@ class Run:
                 if l0.machine.is_template():
                     say(f"L0 is up after {l0.seconds:.1f} s")
                     # The dearest first, so that no job ends long after the others
-                    groups = sorted(self.groups.items(), key=lambda group: -sum(s.timeout for s in _all(group[1])))
+                    groups = sorted(self.groups.items(), key=lambda group: -_patience(_all(group[1])))
                     yield from self._share([partial(self._fork_l1, l0, *group) for group in groups], jobs)
                     return
         except Failed as failed:
@@ -170,6 +170,11 @@ class Run:
 
 def _all(kvms: Mapping[Kvm, Sequence[Scenario]]) -> list[Scenario]:
     return [scenario for scenarios in kvms.values() for scenario in scenarios]
+
+
+def _patience(scenarios: Sequence[Scenario]) -> int:
+    """How long they may take, with the boot of their L1."""
+    return sum(s.timeout for s in scenarios) + max(s.timeout for s in scenarios)
 
 
 def _difference(first: Sequence[str], second: Sequence[str]) -> str:
