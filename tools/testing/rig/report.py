@@ -88,7 +88,7 @@ def report(outcome: Outcome) -> Report:
     if wanted:
         result.result(outcome.failure == wanted, f"the rig reports {wanted}")
     else:
-        result.result(not outcome.failure, "L1 runs to its end")
+        result.result(not outcome.failure and len(ran) == len(scenario.run), "L1 runs to its end")
         problems = [
             line
             for line in outcome.console
@@ -140,8 +140,11 @@ def render(number: int, outcome: Outcome) -> tuple[bool, str]:
 
 def lives(outcome: Outcome) -> bool:
     """L1 reached its end, and L2 did what it should. "status" tells of our modules only."""
-    return not outcome.failure and all(
-        command.status in (0, SKIPPED) for command in commands(outcome.console) if command.words.split()[0] != "status"
+    ran = commands(outcome.console)
+    return (
+        not outcome.failure
+        and len(ran) == len(outcome.scenario.run)
+        and all(command.status in (0, SKIPPED) for command in ran if command.words.split()[0] != "status")
     )
 
 
