@@ -3,6 +3,8 @@
  * ept_dirty_log: the dirty log of a slot above 4 GiB: one that is bigger than 4 GiB, one
  * with a word of the log, and one that is mapped as a huge page when logging begins.
  *
+ *	ept_dirty_log [SLOT]	big, word, huge; default: all
+ *
  * L2 writes to a few pages of it, as far apart as can be; in the second slot that is
  * every page. Which ones changes from round to round. The log is fetched and cleared
  * after each round: by KVM_GET_DIRTY_LOG alone, and, with manual protection, by
@@ -18,6 +20,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "lib/ept_cost.h"
@@ -30,16 +33,17 @@
 #define MAX_NAMED	512	/* pages, for one that was dirty */
 
 struct slot {
-	const char *name;
+	const char *key;
+	const char *suffix;	/* of the names of cases and workloads */
 	uint64_t size;
 	unsigned int pages;	/* that L2 writes, the slot's first and last among them */
 	bool huge;
 };
 
 static const struct slot slots[] = {
-	{ "", (6ull << 30) + 13 * STREAM_PAGE, 13, false },
-	{ "-word", 64 * STREAM_PAGE, 64, false },
-	{ "-huge", STREAM_HUGE, 8, true },
+	{ "big", "", (6ull << 30) + 13 * STREAM_PAGE, 13, false },
+	{ "word", "-word", 64 * STREAM_PAGE, 64, false },
+	{ "huge", "-huge", STREAM_HUGE, 8, true },
 };
 
 #define SLOTS	(sizeof(slots) / sizeof(slots[0]))
@@ -215,7 +219,7 @@ static void check(const struct slot *slot, const char *log, bool manual,
 	char name[64];
 	bool counted;
 
-	snprintf(name, sizeof(name), "%s%s", log, slot->name);
+	snprintf(name, sizeof(name), "%s%s", log, slot->suffix);
 	right = true;
 	next_round = 0;
 	stream_create_sparse(&stream, slot->pages, SLOT_GPA, slot->size,
@@ -241,10 +245,24 @@ static void check(const struct slot *slot, const char *log, bool manual,
 	munmap(stream.mem, slot->size);
 }
 
-int main(void)
+static bool chosen(const struct slot *slot, const char *key)
 {
-	ktap_plan(4 * SLOTS);
+	return !key || !strcmp(slot->key, key);
+}
+
+int main(int argc, char **argv)
+{
+	const char *key = argc > 1 ? argv[1] : NULL;
+	unsigned int slots_chosen = 0;
+
+	for (unsigned int i = 0; i < SLOTS; i++)
+		slots_chosen += chosen(&slots[i], key);
+	if (!slots_chosen)
+		ktap_bail("usage: %s [big|word|huge]", argv[0]);
+	ktap_plan(4 * slots_chosen);
 	for (unsigned int i = 0; i < SLOTS; i++) {
+		if (!chosen(&slots[i], key))
+			continue;
 		dirty_log = calloc((slots[i].size / STREAM_PAGE + 63) / 64, 8);
 		if (!dirty_log)
 			ktap_bail("no memory for the log");

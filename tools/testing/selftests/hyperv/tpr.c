@@ -2,6 +2,10 @@
 /*
  * tpr: L2's task priority, in CR8 and in its local APIC, holds interrupts back.
  *
+ *	tpr [PART]	new-xapic, new-x2apic: vCPUs that have not used CR8; used-xapic,
+ *			used-x2apic: one that has; changes: of the mode, and of L2's use;
+ *			default: all
+ *
  * KVM gives L2 a TPR shadow, in which CR8 needs no exit, or it does not and each access
  * exits; our modules change between both as L2 uses CR8 or not. L2 executes scripts
  * (lib/script.h), in xAPIC and in x2APIC mode: on new vCPUs, whose very first access
@@ -408,14 +412,20 @@ static void check_pauses(void)
 	script_destroy(&without);
 }
 
-static void check_mode(void)
+static void check_new(const char *apic_mode)
 {
-	struct script warm;
-
+	mode = apic_mode;
 	check_first_access();
 	check_first_bad_value(SCRIPT_SET_CR8, "a bad value for CR8 faults");
 	check_migration(false);
 	check_migration(true);
+}
+
+static void check_used(const char *apic_mode)
+{
+	struct script warm;
+
+	mode = apic_mode;
 	create(&warm, true);
 	check_each_pair(&warm);
 	check_order(&warm, 0, "the highest first");
@@ -428,16 +438,66 @@ static void check_mode(void)
 	script_destroy(&warm);
 }
 
-int main(void)
+static void check_new_xapic(void)
 {
-	ktap_plan(2 * 13 + 8);
-	mode = "xAPIC";
-	check_mode();
-	mode = "x2APIC";
-	check_mode();
+	check_new("xAPIC");
+}
+
+static void check_used_xapic(void)
+{
+	check_used("xAPIC");
+}
+
+static void check_new_x2apic(void)
+{
+	check_new("x2APIC");
 	check_first_bad_value(SCRIPT_SET_TPR, "a bad value for TPR's MSR faults");
+}
+
+static void check_used_x2apic(void)
+{
+	check_used("x2APIC");
+}
+
+static void check_changes(void)
+{
 	check_mode_change(false);
 	check_mode_change(true);
 	check_pauses();
+}
+
+static const struct part {
+	const char *key;
+	unsigned int cases;
+	void (*check)(void);
+} parts[] = {
+	{ "new-xapic", 4, check_new_xapic },
+	{ "used-xapic", 9, check_used_xapic },
+	{ "new-x2apic", 5, check_new_x2apic },
+	{ "used-x2apic", 9, check_used_x2apic },
+	{ "changes", 7, check_changes },
+};
+
+#define PARTS	(sizeof(parts) / sizeof(parts[0]))
+
+static bool chosen(const struct part *part, const char *key)
+{
+	return !key || !strcmp(part->key, key);
+}
+
+int main(int argc, char **argv)
+{
+	const char *key = argc > 1 ? argv[1] : NULL;
+	unsigned int planned = 0;
+
+	for (unsigned int i = 0; i < PARTS; i++)
+		if (chosen(&parts[i], key))
+			planned += parts[i].cases;
+	if (!planned)
+		ktap_bail("usage: %s [new-xapic|used-xapic|new-x2apic|used-x2apic|changes]", argv[0]);
+	ktap_plan(planned);
+	for (unsigned int i = 0; i < PARTS; i++)
+		if (chosen(&parts[i], key))
+			parts[i].check();
 	return ktap_exit();
 }
