@@ -21,6 +21,8 @@
  *	tlb-lock FIRST LAST		L0 takes TlbLockCount in the partition assist page
  *					for other than zero when it has served L2's FIRST
  *					to LAST TLB flush: L1 gets the exit for that
+ *	tsc-behind CPU TICKS		the TSC of L1's CPU number CPU is so far behind that of
+ *					the others, whatever L1 writes to it
  *	entry CONTROLS FIRST LAST	L1's FIRST to LAST VM entry on an enlightened
  *					VMCS fails, of those that have all bits of
  *					CONTROLS in its enlightenments control
@@ -58,6 +60,7 @@ enum fault_kind {
 	FAULT_LOSE,
 	FAULT_KEEP,
 	FAULT_TLB_LOCK,
+	FAULT_TSC_BEHIND,
 	FAULT_ENTRY,
 	FAULT_CONTROLS,
 };
@@ -70,8 +73,9 @@ enum fault_kind {
  * @reg:    cpuid: 0 (EAX) to 3 (EDX)
  * @clear:  cpuid: bits that read as 0
  * @set:    cpuid: bits that read as 1; rdmsr: the value
- * @cpu:    wrmsr: L1's CPU
+ * @cpu:    wrmsr, tsc-behind: L1's CPU
  * @ignore: wrmsr: no #GP
+ * @ticks:  tsc-behind: of the TSC
  * @first:  hypercall, lose, tlb-lock, entry: the first use that fails, counted from 1
  * @last:   the last one, or 0
  * @uses:   uses seen so far
@@ -86,6 +90,7 @@ struct fault {
 	u32 set;
 	int cpu;
 	bool ignore;
+	u64 ticks;
 	u64 first;
 	u64 last;
 	atomic64_t uses;
@@ -272,6 +277,27 @@ bool l0_fault_keep(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access, u64 *held)
 EXPORT_SYMBOL_GPL(l0_fault_keep);
 
 /**
+ * l0_fault_tsc_behind() - how far is this CPU's TSC behind?
+ * @vcpu: L1's CPU
+ *
+ * Context: any.
+ * Return: ticks to take from its TSC offset.
+ */
+u64 l0_fault_tsc_behind(struct kvm_vcpu *vcpu)
+{
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_TSC_BEHIND))) {
+		if (fault->cpu != vcpu->vcpu_id)
+			continue;
+		atomic64_inc(&fault->hits);
+		return fault->ticks;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(l0_fault_tsc_behind);
+
+/**
  * l0_fault_entry() - does L0 refuse this VM entry?
  * @controls: enlightenments control of the eVMCS
  *
@@ -341,6 +367,12 @@ static bool parse_when(struct fault *fault, const char *args)
 	return sscanf(args, "%llu %llu", &fault->first, &fault->last) == 2 && fault->first;
 }
 
+static bool parse_tsc_behind(struct fault *fault, const char *args)
+{
+	fault->kind = FAULT_TSC_BEHIND;
+	return sscanf(args, "%i %llu", &fault->cpu, &fault->ticks) == 2;
+}
+
 static bool parse_uses(struct fault *fault, const char *args, enum fault_kind kind)
 {
 	fault->kind = kind;
@@ -378,6 +410,8 @@ static bool parse(struct fault *fault, const char *line)
 		return parse_counted(fault, line + strlen("lose "), FAULT_LOSE);
 	if (str_has_prefix(line, "tlb-lock "))
 		return parse_counted(fault, line + strlen("tlb-lock "), FAULT_TLB_LOCK);
+	if (str_has_prefix(line, "tsc-behind "))
+		return parse_tsc_behind(fault, line + strlen("tsc-behind "));
 	if (str_has_prefix(line, "entry "))
 		return parse_uses(fault, line + strlen("entry "), FAULT_ENTRY);
 	fault->kind = strcmp(line, "keep") ? FAULT_CONTROLS : FAULT_KEEP;

@@ -20,6 +20,7 @@ bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result);
 bool l0_fault_hypercall(u16 code);
 bool l0_fault_lose(void);
 bool l0_fault_tlb_lock(void);
+u64 l0_fault_tsc_behind(struct kvm_vcpu *vcpu);
 bool l0_fault_keep(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access, u64 *held);
 bool l0_fault_entry(u32 controls);
 bool l0_fault_controls(void);
