@@ -107,7 +107,7 @@ class Run:
 
     def _load(self, kvm: Kvm) -> str:
         faults = self.images.faults[kvm.faults]
-        return f"load {faults} {self.images.kvms[kvm.modules]} {'yes' if kvm.load else 'no'}"
+        return f"load {faults} {self.images.kvms[kvm.modules]} {'yes' if kvm.load else 'no'} {kvm.parameters}".strip()
 
     def _fork_test(self, loaded: Session, scenario: Scenario) -> Outcome:
         name = f"{scenario.name}-{scenario.flavour}"

@@ -50,6 +50,7 @@ class Kvm:
 
     modules: str | Path  # nested, stock, or the directory they come from
     load: bool
+    parameters: str  # of kvm-intel.ko
     faults: tuple[str, ...]  # of L0, from then on
 
 
@@ -66,6 +67,7 @@ class Scenario:
     memory: int
     append: str
     load: bool
+    parameters: str
     l2: bool
     perf: bool
     l0_run: str
@@ -103,7 +105,7 @@ class Scenario:
     @property
     def kvm(self) -> Kvm:
         modules = self.modules or ("nested" if self.flavour == "nested" else "stock")
-        return Kvm(modules, self.load, tuple(fault for fault in self.faults if fault.startswith(LATE_FAULTS)))
+        return Kvm(modules, self.load, self.parameters, tuple(fault for fault in self.faults if fault.startswith(LATE_FAULTS)))
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
@@ -129,6 +131,7 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
         memory=row.getint("memory"),
         append=row["append"],
         load=row.getboolean("load"),
+        parameters=row["parameters"],
         l2=row.getboolean("l2"),
         perf=row.getboolean("perf"),
         l0_run=row["l0-run"],
