@@ -118,7 +118,7 @@ bool evmcs_read_tsc_page(u64 cycle_last, u64 *tsc, u64 *time)
 /**
  * evmcs_clock_cpu_on() - see whether this CPU's TSC is behind
  *
- * Context: preemption off; this CPU is about to use virtualization.
+ * Context: on a CPU that cannot change and is about to use virtualization.
  */
 void evmcs_clock_cpu_on(void)
 {
