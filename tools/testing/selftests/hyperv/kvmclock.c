@@ -26,7 +26,7 @@
 #include "lib/vm.h"
 
 #define READS		400
-#define MOVES		20
+#define MOVES		10
 #define BASES		6	/* between two moves: over more than a tick of L1 */
 #define SLACK_NS	1000000000ull	/* L1's own clock may tick later than L2's */
 #define HANG_SECONDS	60
