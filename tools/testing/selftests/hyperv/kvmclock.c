@@ -189,7 +189,7 @@ static void test_moves(void)
 		move_to(move & 1);
 		read_clock();
 	}
-	ktap_ok(is_right(began), "the clock goes on on another CPU");
+	ktap_ok(is_right(began), "the clock is continuous on another CPU");
 }
 
 static void test_new_base(void)

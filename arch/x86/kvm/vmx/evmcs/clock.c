@@ -15,8 +15,9 @@
  * each vCPU, on the CPU where it is, and again when it moves, and a guest knows by the
  * missing flag that it has to compare. L2's TSC is treated as unstable, as it is.
  *
- * A CPU is seen to be behind when it starts virtualization, by Hyper-V's reference counter,
- * which does not depend on a TSC; and later, when its time is before L1's last update.
+ * What tells is Hyper-V's reference counter, which does not depend on a TSC. It is read when
+ * a CPU starts virtualization, and later when the CPU's time is before L1's last update. That
+ * alone is no proof: a base may be taken while L1 goes over to another clock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -85,6 +86,19 @@ static void note(int cpu, u64 ticks)
 	schedule_work(&tell_work);
 }
 
+/* Compares this CPU's time with the reference counter; costs an exit to L0. */
+static void check_this_cpu(void)
+{
+	u64 counter, tsc, time;
+
+	if (rdmsrl_safe(HV_X64_MSR_TIME_REF_COUNT, &counter) ||
+	    !hv_read_tsc_page_tsc(hv_get_tsc_page(), &tsc, &time))
+		return;
+	/* Read later, the page has the later time. */
+	if ((s64)(counter - time) > BEHIND_TICKS)
+		note(raw_smp_processor_id(), counter - time);
+}
+
 /**
  * evmcs_tsc_is_behind() - was a CPU seen whose TSC is behind?
  *
@@ -94,6 +108,7 @@ bool evmcs_tsc_is_behind(void)
 {
 	return READ_ONCE(behind);
 }
+EXPORT_SYMBOL_GPL(evmcs_tsc_is_behind);
 
 /**
  * evmcs_read_tsc_page() - take a base for the guests' clocks
@@ -111,7 +126,7 @@ bool evmcs_read_tsc_page(u64 cycle_last, u64 *tsc, u64 *time)
 		return false;
 	if (likely((s64)(*time - cycle_last) >= 0))
 		return true;
-	note(raw_smp_processor_id(), cycle_last - *time);
+	check_this_cpu();
 	return false;
 }
 
@@ -122,15 +137,8 @@ bool evmcs_read_tsc_page(u64 cycle_last, u64 *tsc, u64 *time)
  */
 void evmcs_clock_cpu_on(void)
 {
-	u64 counter, tsc, time;
-
-	if (!hypervisor_is_type(X86_HYPER_MS_HYPERV) || evmcs_tsc_is_behind() ||
-	    rdmsrl_safe(HV_X64_MSR_TIME_REF_COUNT, &counter) ||
-	    !hv_read_tsc_page_tsc(hv_get_tsc_page(), &tsc, &time))
-		return;
-	/* Read later, the page has the later time. */
-	if ((s64)(counter - time) > BEHIND_TICKS)
-		note(smp_processor_id(), counter - time);
+	if (hypervisor_is_type(X86_HYPER_MS_HYPERV) && !evmcs_tsc_is_behind())
+		check_this_cpu();
 }
 
 /**

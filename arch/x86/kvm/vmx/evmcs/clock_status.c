@@ -13,7 +13,7 @@
 #include "clock_status.h"
 #include "status.h"
 
-static void behind(int cpu, u64 microseconds)
+static void show_behind(int cpu, u64 microseconds)
 {
 	evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
 			 "CPU %d has a TSC that is %llu us behind Hyper-V's reference time: guests do without a master clock",
@@ -31,12 +31,16 @@ void __init evmcs_clock_setup(void)
 
 	if (!hypervisor_is_type(X86_HYPER_MS_HYPERV))
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT, "not a Hyper-V guest");
+	else if (evmcs_tsc_is_behind())
+		/* kvm.ko has stayed, and knows it from before. */
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
+				 "a CPU has a TSC that is behind: see the log");
 	else if (!hv_read_tsc_page_tsc(hv_get_tsc_page(), &tsc, &time))
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT,
 				 "Hyper-V has no valid page");
 	else
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_IN_USE, NULL);
-	evmcs_clock_behind_op = behind;
+	evmcs_clock_behind_op = show_behind;
 }
 
 /**
