@@ -71,6 +71,7 @@ kvm_x86_init(...)
 +	l0_faults_init();
 +	l0_ept_init();
 +	l0_direct_flush_init();
++	l0_clock_init();
 	kvm_init_xstate_sizes@p();
 	...
 }
@@ -80,6 +81,7 @@ position p;
 @@
 kvm_x86_exit@p(...)
 {
++	l0_clock_exit();
 +	l0_direct_flush_exit();
 +	l0_ept_exit();
 +	l0_faults_exit();
@@ -90,6 +92,7 @@ kvm_x86_exit@p(...)
 position p;
 @@
 #include "xen.h"@p
++ #include "l0/clock.h"
 + #include "l0/direct_flush.h"
 + #include "l0/ept.h"
 + #include "l0/faults.h"

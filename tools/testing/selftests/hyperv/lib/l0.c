@@ -198,6 +198,44 @@ int l0_direct_flush_read(struct l0_direct_flush *counters)
 	return read_counters("direct_flush", known, ARRAY_SIZE(known));
 }
 
+int l0_clock_read(struct l0_clock *counters)
+{
+	const struct counter known[] = {
+		{ "migrations", &counters->migrations },
+		{ "emulating", &counters->emulating },
+		{ "khz", &counters->khz },
+		{ "rdtsc", &counters->rdtsc },
+		{ "emulated", &counters->emulated },
+		{ "stopped", &counters->stopped },
+	};
+
+	return read_counters("clock", known, ARRAY_SIZE(known));
+}
+
+static void order_clock(const char *words)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "clock %s\n", words);
+	send_line(line);
+	expect_line(line, sizeof(line));
+	if (strcmp(line, "ok"))
+		ktap_bail("L0 answered \"%s\" to \"clock %s\"", line, words);
+}
+
+void l0_migrate(unsigned int khz, unsigned int interrupts, long long jump)
+{
+	char words[48];
+
+	snprintf(words, sizeof(words), "migrate %u %u %lld", khz, interrupts, jump);
+	order_clock(words);
+}
+
+void l0_tsc_page(bool valid)
+{
+	order_clock(valid ? "page on" : "page off");
+}
+
 const char *l0_reason_name(unsigned int reason)
 {
 	static const char *const name[L0_REASONS] = {

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * l0.h: asks the rig's L0 how often each exit reason occurred, what it did for L1's
- * EPTs, and which TLB flushes of L2 it served.
+ * EPTs, and which TLB flushes of L2 it served; and has it migrate L1.
  *
  * The control channel is the second serial port of L1, one line each way:
  *
  *	count start		L0 clears its table of exits and starts to count: "ok"
  *	count stop NAME		L0 stops: "ok N", then N lines "REASON HITS", decimal
- *	read ept|direct_flush	"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
+ *	read ept|direct_flush|clock
+ *				"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
+ *	clock WORDS		L0 does with L1's clock what its debugfs file "clock" takes
+ *				these words for: "ok"
  *
  * A real Hyper-V has no such channel; l0_open() then says so and the test skips
  * the part that needs it.
@@ -62,6 +65,27 @@ void l0_count_stop(const char *name, struct l0_counts *counts);
 /* 0, or -1 if L0 does not count this. */
 int l0_ept_read(struct l0_ept *counters);
 int l0_direct_flush_read(struct l0_direct_flush *counters);
+
+/* Migrations of L1 to a TSC of another frequency, since L0 has booted. */
+struct l0_clock {
+	uint64_t migrations;	/* that have ended */
+	uint64_t emulating;	/* 1 while RDTSC is trapped */
+	uint64_t khz;		/* of L1's TSC since the last one */
+	uint64_t rdtsc;		/* that were trapped */
+	uint64_t emulated;	/* ns of the last one, while RDTSC was trapped */
+	uint64_t stopped;	/* ns of the last one, while L2 did not run */
+};
+
+int l0_clock_read(struct l0_clock *counters);
+
+/*
+ * Begins a migration: L1 gets so many interrupts, and a TSC that is @jump ticks
+ * off when it has ended. It ends when L1 says so.
+ */
+void l0_migrate(unsigned int khz, unsigned int interrupts, long long jump);
+
+/* Makes the reference TSC page invalid, and valid again. */
+void l0_tsc_page(bool valid);
 
 /* The reason's name, "REASON_nn" if it has none; valid until the next call. */
 const char *l0_reason_name(unsigned int reason);
