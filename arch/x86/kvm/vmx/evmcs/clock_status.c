@@ -1,54 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The row "tsc-page" of the table in debugfs: may the guests' clocks have their base from
- * Hyper-V's TSC page? kvm.ko uses it and finds out: see clock.c.
+ * The rows of the table in debugfs that are about the guests' clocks: may they have their
+ * base from Hyper-V's TSC page, and are they right after a migration? kvm.ko does that and
+ * knows.
  */
 #include <linux/init.h>
+#include <linux/kvm_host.h>
 
 #include <asm/hypervisor.h>
+#include <asm/mshyperv.h>
+#include <asm/vdso/clocksource.h>
 
-#include <clocksource/hyperv_timer.h>
+#include "../../x86.h"
 
 #include "clock.h"
 #include "clock_status.h"
 #include "status.h"
 
-static void show_behind(int cpu, u64 microseconds)
+static void show_page(const struct evmcs_clock_state *state)
 {
-	evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
-			 "CPU %d has a TSC that is %llu us behind Hyper-V's reference time: guests do without a master clock",
-			 cpu, microseconds);
+	if (state->behind)
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
+				 "CPU %d has a TSC that is %llu us behind Hyper-V's reference time: guests do without a master clock",
+				 state->cpu, state->behind_us);
+	else if (state->clocksource == VDSO_CLOCKMODE_TSC)
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF,
+				 ms_hyperv.features & HV_ACCESS_TSC_INVARIANT ?
+				 "not needed: L1's clocksource is the TSC, which Hyper-V keeps invariant" :
+				 "L1's clocksource is the TSC");
+	else if (state->clocksource != VDSO_CLOCKMODE_HVCLOCK)
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF,
+				 "L1 has another clocksource: guests do without a master clock");
+	else if (!state->valid)
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT,
+				 "Hyper-V has declared the page invalid: guests do without a master clock");
+	else
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_IN_USE, NULL);
+}
+
+static void show_migrations(const struct evmcs_clock_state *state)
+{
+	const char *bare = kvm_caps.has_tsc_control ? "" :
+			   "; a guest that reads the bare TSC sees its rate change";
+
+	if (!state->notified)
+		evmcs_status_set(EVMCS_FEATURE_REENLIGHTENMENT, EVMCS_ABSENT,
+				 "Hyper-V does not offer it");
+	else if (!state->migrations)
+		evmcs_status_set(EVMCS_FEATURE_REENLIGHTENMENT, EVMCS_IN_USE,
+				 "no migration yet%s", bare);
+	else
+		evmcs_status_set(EVMCS_FEATURE_REENLIGHTENMENT, EVMCS_IN_USE,
+				 "migrations: %u, the last from %u to %u kHz%s",
+				 state->migrations, state->from_khz, state->to_khz, bare);
+}
+
+static void show(void)
+{
+	struct evmcs_clock_state state;
+
+	evmcs_clock_state(&state);
+	show_page(&state);
+	show_migrations(&state);
 }
 
 /**
- * evmcs_clock_setup() - begin with the row
+ * evmcs_clock_setup() - begin with the rows
  *
- * Context: while the module loads, before KVM enables virtualization on a CPU.
+ * Context: while the module loads, when kvm.ko knows of it.
  */
 void __init evmcs_clock_setup(void)
 {
-	u64 tsc, time;
-
-	if (!hypervisor_is_type(X86_HYPER_MS_HYPERV))
+	if (!hypervisor_is_type(X86_HYPER_MS_HYPERV)) {
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT, "not a Hyper-V guest");
-	else if (evmcs_tsc_is_behind())
-		/* kvm.ko has stayed, and knows it from before. */
-		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
-				 "a CPU has a TSC that is behind: see the log");
-	else if (!hv_read_tsc_page_tsc(hv_get_tsc_page(), &tsc, &time))
-		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT,
-				 "Hyper-V has no valid page");
-	else
-		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_IN_USE, NULL);
-	evmcs_clock_behind_op = show_behind;
+		evmcs_status_set(EVMCS_FEATURE_REENLIGHTENMENT, EVMCS_ABSENT,
+				 "not a Hyper-V guest");
+		return;
+	}
+	WRITE_ONCE(evmcs_clock_changed_op, show);
+	show();
 }
 
 /**
  * evmcs_clock_off() - leave kvm.ko as it was
  *
- * Context: while the module is unloaded, after evmcs_clock_stop().
+ * Context: while the module is unloaded; nothing changes any more.
  */
 void evmcs_clock_off(void)
 {
-	evmcs_clock_behind_op = NULL;
+	WRITE_ONCE(evmcs_clock_changed_op, NULL);
 }

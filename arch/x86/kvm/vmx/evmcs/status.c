@@ -22,6 +22,7 @@ static const char * const feature_names[] = {
 	[EVMCS_FEATURE_DIRECT_FLUSH]	= "direct-flush",
 	[EVMCS_FEATURE_GPA_FLUSH]	= "gpa-flush",
 	[EVMCS_FEATURE_TSC_PAGE]	= "tsc-page",
+	[EVMCS_FEATURE_REENLIGHTENMENT]	= "reenlightenment",
 	[EVMCS_FEATURE_TPR_SHADOW]	= "tpr-shadow-on-demand",
 	[EVMCS_COST_DEBUGCTL]		= "debugctl-read",
 	[EVMCS_COST_XCR0]		= "xcr0-switch",

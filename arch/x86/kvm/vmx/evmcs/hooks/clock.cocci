@@ -1,10 +1,13 @@
-// The guests' clocks get their base from Hyper-V's TSC page only while the TSCs of all CPUs
-// agree with it.
+// The guests' clocks get their base, and the TSC's frequency, from Hyper-V's TSC page; and a
+// new base when the page is another one.
 //
 // in: arch/x86/kvm/x86.c arch/x86/kvm/vmx/vmx.c
 // rule: base 1
-// rule: unstable 1
-// rule: cpu_on 1
+// rule: guest_hz 1
+// rule: ioctl_hz 1
+// rule: epoch_hz 1
+// rule: late_page 1
+// rule: tick 1
 // rule: stop 1
 // rule: header 1
 // rule: setup 1
@@ -19,40 +22,89 @@ vgettsc(struct pvclock_clock *clock, u64 *tsc, int *mode)
 {
 	<...
 -	hv_read_tsc_page_tsc@p(hv_get_tsc_page(), tsc, &time)
-+	evmcs_read_tsc_page(clock->cycle_last, tsc, &time)
++	evmcs_read_tsc_page(clock == &pvclock_gtod_data.raw_clock, clock->cycle_last, tsc, &time)
 	...>
 }
 
-@unstable@
+// KVM computes the scale only where the frequency in kHz has changed.
+@guest_hz@
+expression time;
 position p;
 @@
-kvm_check_tsc_unstable(...)
+kvm_guest_time_update(struct kvm_vcpu *v)
 {
 	<...
-	if (pvclock_gtod_data.clock.vclock_mode == VDSO_CLOCKMODE_HVCLOCK@p)
--		return false;
-+		return evmcs_tsc_is_behind();
++	if (use_master_clock && evmcs_clock_hz(0))
++		kvm_get_time_scale(NSEC_PER_SEC,
++				   kvm_scale_tsc(evmcs_clock_hz(0), v->arch.l1_tsc_scaling_ratio),
++				   &vcpu->hv_clock.tsc_shift,
++				   &vcpu->hv_clock.tsc_to_system_mul);
+	vcpu->hv_clock.tsc_timestamp@p = time;
 	...>
 }
 
-@cpu_on@
+@ioctl_hz@
+expression shift, mul;
 position p;
 @@
-kvm_arch_enable_virtualization_cpu(...)
+__get_kvmclock(...)
 {
 	<...
-	kvm_user_return_msr_cpu_online@p();
-+	evmcs_clock_cpu_on();
+	kvm_get_time_scale(NSEC_PER_SEC,
+-			   get_cpu_tsc_khz@p() * 1000LL,
++			   evmcs_clock_hz(get_cpu_tsc_khz() * 1000LL),
+			   shift, mul);
+	...>
+}
+
+@epoch_hz@
+expression khz, shift, mul;
+position p;
+@@
+kvm_get_wall_clock_epoch(...)
+{
+	<...
+	kvm_get_time_scale@p(NSEC_PER_SEC,
+-			   khz * NSEC_PER_USEC,
++			   evmcs_clock_hz(khz * NSEC_PER_USEC),
+			   shift, mul);
+	...>
+}
+
+// Another base has come since this vCPU has looked: its page may have the old one.
+@late_page@
+position p;
+@@
+kvm_guest_time_update(struct kvm_vcpu *v)
+{
+	<...
+	kvm_hv_setup_tsc_page@p(...);
++	if (read_seqcount_retry(&ka->pvclock_sc, seq))
++		evmcs_clock_rewrite_page(v->kvm, true);
+	...>
+}
+
+@tick@
+position p;
+@@
+pvclock_gtod_notify(...)
+{
+	<...
+	update_pvclock_gtod@p(...);
++	evmcs_clock_tick(gtod->clock.vclock_mode, gtod->clock.cycle_last);
 	...>
 }
 
 @stop@
 position p;
 @@
-kvm_x86_vendor_exit@p(...)
+kvm_x86_vendor_exit(...)
 {
+	<...
+	cancel_work_sync@p(&pvclock_gtod_work);
++	evmcs_tsc_behind_stop();
 +	evmcs_clock_stop();
-	...
+	...>
 }
 
 @header@
