@@ -16,6 +16,7 @@
  *					value goes on from where it was, JUMP ticks off.
  *	page off			the reference TSC page gets the sequence 0
  *	page on				and a valid one again
+ *	tsc-behind CPU TICKS		adds this fault (faults.c), as from now
  *
  * Reading it gives one "name value" a line:
  *
@@ -251,10 +252,19 @@ static int turn_page(struct kvm *kvm, bool off)
 	return 0;
 }
 
+static int fall_behind(struct kvm *kvm, const char *line)
+{
+	int error = l0_faults_add(line);
+
+	WRITE_ONCE(generation, generation + 1);
+	kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
+	return error;
+}
+
 static int obey(const char *line)
 {
 	struct kvm *kvm;
-	int error = -ENODEV;
+	int error;
 
 	mutex_lock(&kvm_lock);
 	kvm = list_first_entry_or_null(&vm_list, struct kvm, vm_list);
@@ -264,6 +274,8 @@ static int obey(const char *line)
 		error = migrate(kvm, line + strlen("migrate "));
 	else if (!strcmp(line, "page off") || !strcmp(line, "page on"))
 		error = turn_page(kvm, !strcmp(line, "page off"));
+	else if (str_has_prefix(line, "tsc-behind "))
+		error = fall_behind(kvm, line);
 	else
 		error = -EINVAL;
 	mutex_unlock(&kvm_lock);

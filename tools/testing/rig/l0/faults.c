@@ -439,6 +439,23 @@ static int add(const char *line)
 	return 0;
 }
 
+/**
+ * l0_faults_add() - add a fault
+ * @line: as written to the file
+ *
+ * Context: may sleep.
+ * Return: 0 or a negative error number.
+ */
+int l0_faults_add(const char *line)
+{
+	int error;
+
+	mutex_lock(&faults_lock);
+	error = add(line);
+	mutex_unlock(&faults_lock);
+	return error;
+}
+
 static ssize_t faults_write(struct file *file, const char __user *text,
 			    size_t size, loff_t *pos)
 {
@@ -450,9 +467,7 @@ static ssize_t faults_write(struct file *file, const char __user *text,
 	if (copy_from_user(line, text, size))
 		return -EFAULT;
 	line[size] = '\0';
-	mutex_lock(&faults_lock);
-	error = add(strim(line));
-	mutex_unlock(&faults_lock);
+	error = l0_faults_add(strim(line));
 	return error ?: size;
 }
 

@@ -25,9 +25,6 @@
 #include "lib/ktap.h"
 #include "lib/l0.h"
 
-#define MSR_REENLIGHTENMENT_CONTROL	0x40000106
-#define MSR_TSC_FREQUENCY		0x40000022
-
 #define POLL_US		10000
 #define AFTER_US	30000	/* L2 reads on when the migration has ended */
 #define WAIT_POLLS	500
@@ -56,42 +53,10 @@ static void wait_for_end(uint64_t migrations)
 	ktap_bail("L1 has not ended the emulation of its TSC");
 }
 
-/* The clock of those that is furthest off; all are stopped. */
-static int64_t worst_error(void)
-{
-	int64_t worst = 0;
-
-	for (unsigned int g = 0; g < nr_guests; g++) {
-		for (unsigned int i = 0; i < guests[g].vcpus; i++) {
-			int64_t error = clock_guest_error(&guests[g].vcpu[i]);
-
-			if (llabs(error) > llabs(worst))
-				worst = error;
-		}
-	}
-	return worst;
-}
-
-static struct clock_shared all_seen(void)
-{
-	struct clock_shared seen = clock_guest_seen(&guests[0]);
-
-	if (nr_guests > 1) {
-		struct clock_shared other = clock_guest_seen(&guests[1]);
-
-		seen.backward += other.backward;
-		seen.cross += other.cross;
-		seen.unstable += other.unstable;
-		if (other.longest > seen.longest)
-			seen.longest = other.longest;
-	}
-	return seen;
-}
-
 static int64_t migrate(const char *what, unsigned int from, unsigned int to, unsigned int pause_us,
 		       unsigned int home)
 {
-	struct clock_shared before = all_seen(), after;
+	struct clock_shared before = clock_guests_seen(guests, nr_guests), after;
 	struct l0_clock clock;
 	uint64_t migrations;
 	int64_t error;
@@ -108,8 +73,8 @@ static int64_t migrate(const char *what, unsigned int from, unsigned int to, uns
 	for (unsigned int g = 0; g < nr_guests; g++)
 		clock_guest_stop(&guests[g]);
 	l0_clock_read(&clock);
-	after = all_seen();
-	error = worst_error();
+	after = clock_guests_seen(guests, nr_guests);
+	error = clock_guests_error(guests, nr_guests);
 	ktap_diag("migration %s from %u to %u kHz: backward %" PRIu64 " cross %" PRIu64
 		  " unstable %" PRIu64 " longest %" PRIu64 " ns error %" PRId64 " ns stopped %"
 		  PRIu64 " ns emulated %" PRIu64 " ns", what, from, to,
@@ -135,7 +100,6 @@ int main(int argc, char **argv)
 	unsigned int migrations = argc > 2 ? atoi(argv[2]) : 0, pause_us = argc > 3 ? atoi(argv[3]) : 0;
 	bool two_vms = argc > 1 && !strcmp(argv[1], "two-vms");
 	unsigned int home, cpus[2], khz, base;
-	uint64_t control, frequency;
 	struct clock_shared seen;
 	enum clock_kind kind;
 	int64_t worst = 0, rate;
@@ -154,20 +118,9 @@ int main(int argc, char **argv)
 		ktap_skip_rest(why);
 		return ktap_exit();
 	}
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 3) {
-		ktap_skip_rest("needs three CPUs");
-		return ktap_exit();
-	}
 	alarm(HANG_SECONDS);
-	/* L1's work for the migration is done where the interrupt arrives: not where L2 runs. */
-	if (!clock_read_msr(0, MSR_REENLIGHTENMENT_CONTROL, &control) ||
-	    !clock_read_msr(0, MSR_TSC_FREQUENCY, &frequency))
-		ktap_bail("L0 has no reenlightenment MSRs");
-	home = control >> 32;
-	cpus[0] = (home + 1) % 3;
-	cpus[1] = (home + 2) % 3;
-	base = khz = frequency / 1000;
-
+	home = clock_home(cpus);
+	base = khz = clock_khz();
 	nr_guests = two_vms ? 2 : 1;
 	if (two_vms) {
 		clock_guest_create(&guests[0], CLOCK_KVM, 1, &cpus[0]);
@@ -184,7 +137,7 @@ int main(int argc, char **argv)
 		khz = to;
 	}
 	rate = rate_error();
-	seen = all_seen();
+	seen = clock_guests_seen(guests, nr_guests);
 	ktap_ok(!seen.backward, "the time never goes back on a vCPU");
 	ktap_ok(!seen.cross, "nor across vCPUs");
 	ktap_diag("error: at most %" PRId64 " ns", worst);

@@ -26,11 +26,11 @@
 
 #include "lib/cpuid_loop.h"
 #include "lib/evmcs.h"
+#include "lib/kmod.h"
 #include "lib/ktap.h"
 
 #define LOG_LINE	"Using Hyper-V Enlightened VMCS"
 #define EXITS		50
-#define DIR		"/mods"
 
 /* klogctl() commands, see syslog(2). */
 #define LOG_READ_ALL	3
@@ -41,38 +41,10 @@ static const bool modes[] = { false, false, true, true, false };
 
 #define MODES	(sizeof(modes) / sizeof(modes[0]))
 
-static void load(const char *module, const char *parameters)
-{
-	char path[512];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", DIR, module);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		ktap_bail("%s: %s", path, strerror(errno));
-	if (syscall(SYS_finit_module, fd, parameters, 0) && errno != EEXIST)
-		ktap_bail("load of %s with \"%s\": %s", path, parameters, strerror(errno));
-	close(fd);
-}
-
-static void unload(const char *module)
-{
-	/* A VM that was just closed may hold the module a moment longer. */
-	for (int tries = 0; syscall(SYS_delete_module, module, O_NONBLOCK); tries++) {
-		if (errno == ENOENT)
-			return;
-		if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EBUSY)
-			ktap_bail("unload of %s: %s", module, strerror(errno));
-		if (tries == 100)
-			ktap_bail("unload of %s: still in use", module);
-		usleep(1000);
-	}
-}
-
 static void load_kvm(void)
 {
-	load("irqbypass", "");
-	load("kvm", "");
+	kmod_load("irqbypass", "");
+	kmod_load("kvm", "");
 }
 
 /* How often the log says that the enlightened VMCS is used. */
@@ -104,7 +76,7 @@ static bool load_mode(bool on)
 	unsigned int before = log_lines(), lines;
 	bool ok = true;
 
-	load("kvm-intel", on ? "enlightened_vmcs=1" : "enlightened_vmcs=0");
+	kmod_load("kvm-intel", on ? "enlightened_vmcs=1" : "enlightened_vmcs=0");
 	lines = log_lines() - before;
 	if (evmcs_parameter() != expected || evmcs_in_use() != expected) {
 		ktap_diag("parameter %d, in use %d, expected %d", evmcs_parameter(),
@@ -122,8 +94,8 @@ static bool load_mode(bool on)
 static void check_modes(void)
 {
 	for (unsigned int i = 0; i < MODES; i++) {
-		unload("kvm_intel");
-		unload("kvm");
+		kmod_unload("kvm_intel");
+		kmod_unload("kvm");
 		load_kvm();
 		ktap_ok(load_mode(modes[i]), "loaded with enlightened_vmcs=%d, L2 runs", modes[i]);
 	}
@@ -135,7 +107,7 @@ static void check_times(unsigned int times)
 
 	load_kvm();
 	for (i = 0; i < times; i++) {
-		unload("kvm_intel");
+		kmod_unload("kvm_intel");
 		if (!load_mode(i & 1)) {
 			ktap_diag("that was load %u", i + 1);
 			break;
@@ -151,8 +123,8 @@ int main(int argc, char **argv)
 	if (argc != 1 && times <= 0)
 		ktap_bail("usage: %s [--times N]", argv[0]);
 	ktap_plan(times ? 1 : MODES);
-	if (access(DIR, R_OK)) {
-		ktap_skip_rest("no modules in " DIR);
+	if (access(KMOD_DIR, R_OK)) {
+		ktap_skip_rest("no modules in " KMOD_DIR);
 		return ktap_exit();
 	}
 	ktap_diag("enlightened VMCS: %sadvertised", evmcs_advertised() ? "" : "not ");
@@ -160,7 +132,7 @@ int main(int argc, char **argv)
 		check_times(times);
 	else
 		check_modes();
-	unload("kvm_intel");
-	load("kvm-intel", "");
+	kmod_unload("kvm_intel");
+	kmod_load("kvm-intel", "");
 	return ktap_exit();
 }

@@ -147,6 +147,8 @@ static void rebase_work_fn(struct work_struct *work)
 	unsigned long i;
 
 	if (xchg(&stale, false)) {
+		if (READ_ONCE(clocksource) == VDSO_CLOCKMODE_HVCLOCK)
+			evmcs_tsc_behind_check_all();
 		mutex_lock(&kvm_lock);
 		list_for_each_entry(kvm, &vm_list, vm_list) {
 			evmcs_clock_rewrite_page(kvm, false);
@@ -186,10 +188,11 @@ void evmcs_clock_rebase(void)
  * evmcs_clock_tick() - L1's clock was updated
  * @mode:       of the clocksource, VDSO_CLOCKMODE_*
  * @cycle_last: its value; on the page the reference time
+ * @raw_ns:     CLOCK_MONOTONIC_RAW then
  *
  * Context: interrupts off, one at a time.
  */
-void evmcs_clock_tick(int mode, u64 cycle_last)
+void evmcs_clock_tick(int mode, u64 cycle_last, u64 raw_ns)
 {
 	u32 now;
 
@@ -199,6 +202,7 @@ void evmcs_clock_tick(int mode, u64 cycle_last)
 	}
 	if (mode != VDSO_CLOCKMODE_HVCLOCK)
 		return;
+	evmcs_tsc_behind_tick(raw_ns, cycle_last);
 	now = READ_ONCE(tsc_page()->sequence);
 	if (unlikely(now != READ_ONCE(sequence))) {
 		WRITE_ONCE(sequence, now);

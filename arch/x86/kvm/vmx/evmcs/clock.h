@@ -6,6 +6,7 @@
 #ifndef HVNEST_EVMCS_CLOCK_H
 #define HVNEST_EVMCS_CLOCK_H
 
+#include <linux/ktime.h>
 #include <linux/types.h>
 
 #include "tsc_page.h"
@@ -47,7 +48,7 @@ void evmcs_clock_changed(void);
 bool evmcs_clock_sample(struct evmcs_tsc_sample *sample);
 bool evmcs_read_tsc_page(bool for_base, u64 cycle_last, u64 *tsc, u64 *time);
 u64 evmcs_clock_hz(u64 otherwise);
-void evmcs_clock_tick(int mode, u64 cycle_last);
+void evmcs_clock_tick(int mode, u64 cycle_last, u64 raw_ns);
 void evmcs_clock_rebase(void);
 void evmcs_clock_rewrite_page(struct kvm *kvm, bool move);
 void evmcs_clock_current(void);
@@ -56,6 +57,9 @@ void evmcs_clock_stop(void);
 /* tsc_behind.c */
 bool evmcs_tsc_is_behind(void);
 void evmcs_tsc_behind_check(void);
+void evmcs_tsc_behind_check_all(void);
+void evmcs_tsc_behind_tick(u64 raw_ns, u64 cycle_last);
+ktime_t evmcs_ktime_get_raw(void);
 void evmcs_tsc_behind_cpu_on(void);
 void evmcs_tsc_behind_load(struct kvm_vcpu *vcpu, int mode, u64 cycle_last);
 void evmcs_tsc_behind_state(struct evmcs_clock_state *state);

@@ -11,12 +11,14 @@
  *
  * So there is no master clock once a CPU was seen to be behind: KVM then takes a base for
  * each vCPU, on the CPU where it is, and again when it moves, and a guest knows by the
- * missing flag that it has to compare. L2's TSC is treated as unstable, as it is.
+ * missing flag that it has to compare. L2's TSC is treated as unstable, as it is. And the time
+ * of such a base is not what L1's own clock says on that CPU, but the reference counter's.
  *
- * What tells is Hyper-V's reference counter, which does not depend on a TSC. It is read when
- * a CPU starts virtualization, and later when the CPU's time is before L1's last update: where
- * a base is taken, and where a vCPU is loaded. That alone is no proof: a base may be taken
- * while L1 goes over to another clock.
+ * What tells is Hyper-V's reference counter, which does not depend on a TSC, but costs an exit
+ * to L0. It is read when a CPU starts virtualization; on all CPUs when the page has changed; on
+ * a CPU to which a vCPU comes, ten times a second at most; and where a CPU's time is before
+ * L1's last update, for that alone is no proof: a base may be taken while L1 goes over to
+ * another clock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -32,6 +34,7 @@
 #include "clock.h"
 
 #define TICKS_PER_US	10
+#define NS_PER_TICK	100
 
 /*
  * The page and the counter may be rounded differently, and that is all that may be between
@@ -39,8 +42,17 @@
  */
 #define BEHIND_TICKS	(10 * TICKS_PER_US)
 
+/* While vCPUs come and go, a CPU is checked when so much reference time has gone. */
+#define CHECK_TICKS	(100 * 1000 * TICKS_PER_US)
+
+/* When this CPU was checked for a vCPU, by its own reference time */
+static DEFINE_PER_CPU(u64, checked);
+
 /* A CPU's TSC is behind. Never cleared. */
 static bool behind;
+
+/* Between CLOCK_MONOTONIC_RAW and the reference time in ns, by the last tick */
+static s64 raw_minus_reference;
 
 /* The first one that was; written before the work that tells of it. */
 static int first_cpu;
@@ -93,6 +105,32 @@ bool evmcs_tsc_is_behind(void)
 }
 
 /**
+ * evmcs_tsc_behind_tick() - L1's clock was updated
+ * @raw_ns:     CLOCK_MONOTONIC_RAW
+ * @cycle_last: the reference time then
+ *
+ * Context: interrupts off, one at a time; L1's clocksource is the TSC page.
+ */
+void evmcs_tsc_behind_tick(u64 raw_ns, u64 cycle_last)
+{
+	WRITE_ONCE(raw_minus_reference, raw_ns - cycle_last * NS_PER_TICK);
+}
+
+/**
+ * evmcs_ktime_get_raw() - CLOCK_MONOTONIC_RAW, on whatever CPU
+ *
+ * Context: any.
+ */
+ktime_t evmcs_ktime_get_raw(void)
+{
+	u64 counter;
+
+	if (likely(!evmcs_tsc_is_behind()) || rdmsrl_safe(HV_X64_MSR_TIME_REF_COUNT, &counter))
+		return ktime_get_raw();
+	return ns_to_ktime(counter * NS_PER_TICK + READ_ONCE(raw_minus_reference));
+}
+
+/**
  * evmcs_tsc_behind_cpu_on() - see whether this CPU's TSC is behind
  *
  * Context: on a CPU that cannot change and is about to use virtualization.
@@ -101,6 +139,22 @@ void evmcs_tsc_behind_cpu_on(void)
 {
 	if (hypervisor_is_type(X86_HYPER_MS_HYPERV) && !evmcs_tsc_is_behind())
 		evmcs_tsc_behind_check();
+}
+
+static void check(void *unused)
+{
+	evmcs_tsc_behind_check();
+}
+
+/**
+ * evmcs_tsc_behind_check_all() - see whether any CPU's TSC is behind
+ *
+ * Context: may sleep.
+ */
+void evmcs_tsc_behind_check_all(void)
+{
+	if (!evmcs_tsc_is_behind())
+		on_each_cpu(check, NULL, 1);
 }
 
 /**
@@ -116,8 +170,12 @@ void evmcs_tsc_behind_load(struct kvm_vcpu *vcpu, int mode, u64 cycle_last)
 	struct evmcs_tsc_sample sample;
 
 	if (mode != VDSO_CLOCKMODE_HVCLOCK || evmcs_tsc_is_behind() ||
-	    !evmcs_clock_sample(&sample) || likely((s64)(sample.time - cycle_last) >= 0))
+	    !evmcs_clock_sample(&sample))
 		return;
+	if (likely(sample.time - __this_cpu_read(checked) < CHECK_TICKS &&
+		   (s64)(sample.time - cycle_last) >= 0))
+		return;
+	__this_cpu_write(checked, sample.time);
 	evmcs_tsc_behind_check();
 	/* The guest may not go on by a base that lies ahead. */
 	if (evmcs_tsc_is_behind())

@@ -18,6 +18,8 @@
 #define MSR_KVM_CLOCK		0x4b564d01
 #define MSR_HV_REF_COUNT	0x40000020
 #define MSR_HV_REFERENCE_TSC	0x40000021
+#define MSR_HV_TSC_FREQUENCY	0x40000022
+#define MSR_HV_REENLIGHTENMENT	0x40000106
 
 #define KVM_CLOCK_AT(id)	(VM_DATA(id) + 0x800)
 #define HV_PAGE			0x1d000		/* of Hyper-V's clock */
@@ -171,7 +173,7 @@ static volatile uint64_t *end_burst(struct clock_guest *guest)
 	return (uint64_t *)vm_at(&guest->vm, 0x1c008);
 }
 
-static void write_msr(struct clock_vcpu *vcpu, uint32_t msr, uint64_t value)
+void clock_guest_write_msr(struct clock_vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	vcpu->shared->op = WRITE_MSR;
 	vcpu->shared->msr = msr;
@@ -247,9 +249,9 @@ void clock_guest_create(struct clock_guest *guest, enum clock_kind kind, unsigne
 		vcpu->shared->kind = kind;
 		clock_move_to(vcpu->cpu);
 		if (kind == CLOCK_KVM)
-			write_msr(vcpu, MSR_KVM_CLOCK, KVM_CLOCK_AT(i) | 1);
+			clock_guest_write_msr(vcpu, MSR_KVM_CLOCK, KVM_CLOCK_AT(i) | 1);
 		else
-			write_msr(vcpu, MSR_HV_REFERENCE_TSC, HV_PAGE | 1);
+			clock_guest_write_msr(vcpu, MSR_HV_REFERENCE_TSC, HV_PAGE | 1);
 	}
 	for (unsigned int i = 0; i < vcpus; i++) {
 		struct clock_vcpu *vcpu = &guest->vcpu[i];
@@ -304,19 +306,63 @@ void clock_guest_stop(struct clock_guest *guest)
 		pthread_join(guest->vcpu[i].thread, NULL);
 }
 
-struct clock_shared clock_guest_seen(struct clock_guest *guest)
+static void add_seen(struct clock_shared *seen, const volatile struct clock_shared *shared)
+{
+	seen->backward += shared->backward;
+	seen->cross += shared->cross;
+	seen->reads += shared->reads;
+	seen->unstable += shared->unstable;
+	if (shared->longest > seen->longest)
+		seen->longest = shared->longest;
+}
+
+struct clock_shared clock_guests_seen(struct clock_guest *guests, unsigned int count)
 {
 	struct clock_shared seen = { .reads = 0 };
 
-	for (unsigned int i = 0; i < guest->vcpus; i++) {
-		volatile struct clock_shared *shared = guest->vcpu[i].shared;
-
-		seen.backward += shared->backward;
-		seen.cross += shared->cross;
-		seen.reads += shared->reads;
-		seen.unstable += shared->unstable;
-		if (shared->longest > seen.longest)
-			seen.longest = shared->longest;
+	for (struct clock_guest *guest = guests; guest < guests + count; guest++) {
+		for (unsigned int i = 0; i < guest->vcpus; i++)
+			add_seen(&seen, guest->vcpu[i].shared);
 	}
 	return seen;
+}
+
+int64_t clock_guests_error(struct clock_guest *guests, unsigned int count)
+{
+	int64_t worst = 0;
+
+	for (struct clock_guest *guest = guests; guest < guests + count; guest++) {
+		for (unsigned int i = 0; i < guest->vcpus; i++) {
+			int64_t error = clock_guest_error(&guest->vcpu[i]);
+
+			if (llabs(error) > llabs(worst))
+				worst = error;
+		}
+	}
+	return worst;
+}
+
+unsigned int clock_home(unsigned int cpus[2])
+{
+	uint64_t control;
+	unsigned int home;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 3)
+		ktap_bail("needs three CPUs");
+	if (!clock_read_msr(0, MSR_HV_REENLIGHTENMENT, &control))
+		ktap_bail("Hyper-V does not tell of migrations");
+	home = control >> 32;
+	cpus[0] = (home + 1) % 3;
+	cpus[1] = (home + 2) % 3;
+	return home;
+}
+
+unsigned int clock_khz(void)
+{
+	uint64_t frequency;
+
+	if (!clock_read_msr(0, MSR_HV_TSC_FREQUENCY, &frequency))
+		ktap_bail("Hyper-V does not tell the frequency of the TSC");
+	/* One that says nothing (the rig has that): as good as any */
+	return frequency ? frequency / 1000 : 1500000;
 }

@@ -77,14 +77,29 @@ void clock_guest_destroy(struct clock_guest *guest);
 void clock_guest_start(struct clock_guest *guest, unsigned int pause_us);
 void clock_guest_stop(struct clock_guest *guest);
 
+/* A vCPU that is stopped executes WRMSR. */
+void clock_guest_write_msr(struct clock_vcpu *vcpu, uint32_t msr, uint64_t value);
+
 /* One read of a vCPU that is stopped, from its CPU of L1. */
 struct clock_sample clock_guest_sample(struct clock_vcpu *vcpu);
 
 /* By how many ns the vCPU's clock has left the reference time since it was created. */
 int64_t clock_guest_error(struct clock_vcpu *vcpu);
 
-/* What all vCPUs have seen, added up; the longest step of any. */
-struct clock_shared clock_guest_seen(struct clock_guest *guest);
+/* That of the vCPU of these VMs whose clock is furthest off. */
+int64_t clock_guests_error(struct clock_guest *guests, unsigned int count);
+
+/* What all vCPUs of these VMs have seen, added up; the longest step of any. */
+struct clock_shared clock_guests_seen(struct clock_guest *guests, unsigned int count);
+
+/*
+ * Where L1 gets Hyper-V's interrupt for a migration, and does the work for it; and two
+ * CPUs that it has beside that one. Ends the test where that is not possible.
+ */
+unsigned int clock_home(unsigned int cpus[2]);
+
+/* Frequency of L1's TSC, as Hyper-V says. */
+unsigned int clock_khz(void);
 
 /* Reads an MSR of the CPU of L1; false if that raises #GP. */
 bool clock_read_msr(unsigned int cpu, uint32_t msr, uint64_t *value);

@@ -236,6 +236,14 @@ void l0_tsc_page(bool valid)
 	order_clock(valid ? "page on" : "page off");
 }
 
+void l0_tsc_behind(unsigned int cpu, unsigned long long ticks)
+{
+	char words[48];
+
+	snprintf(words, sizeof(words), "tsc-behind %u %llu", cpu, ticks);
+	order_clock(words);
+}
+
 const char *l0_reason_name(unsigned int reason)
 {
 	static const char *const name[L0_REASONS] = {

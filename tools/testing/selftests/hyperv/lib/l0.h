@@ -87,6 +87,9 @@ void l0_migrate(unsigned int khz, unsigned int interrupts, long long jump);
 /* Makes the reference TSC page invalid, and valid again. */
 void l0_tsc_page(bool valid);
 
+/* From now on the TSC of that CPU is so many ticks behind. */
+void l0_tsc_behind(unsigned int cpu, unsigned long long ticks);
+
 /* The reason's name, "REASON_nn" if it has none; valid until the next call. */
 const char *l0_reason_name(unsigned int reason);
 

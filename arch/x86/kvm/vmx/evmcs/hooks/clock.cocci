@@ -91,7 +91,9 @@ pvclock_gtod_notify(...)
 {
 	<...
 	update_pvclock_gtod@p(...);
-+	evmcs_clock_tick(gtod->clock.vclock_mode, gtod->clock.cycle_last);
++	evmcs_clock_tick(gtod->clock.vclock_mode, gtod->clock.cycle_last,
++			 (gtod->raw_clock.base_cycles >> gtod->raw_clock.shift) +
++			 gtod->raw_clock.offset);
 	...>
 }
 

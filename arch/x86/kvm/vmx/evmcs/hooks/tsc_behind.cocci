@@ -4,6 +4,7 @@
 // rule: unstable 1
 // rule: cpu_on 1
 // rule: load 1
+// rule: raw 1
 
 @unstable@
 position p;
@@ -39,4 +40,16 @@ kvm_arch_vcpu_load(struct kvm_vcpu *vcpu, ...)
 +	evmcs_tsc_behind_load(vcpu, pvclock_gtod_data.clock.vclock_mode,
 +			      READ_ONCE(pvclock_gtod_data.clock.cycle_last));
 	...
+}
+
+// Of the two functions of this name the one that adds to the raw clock.
+@raw@
+position p;
+@@
+get_kvmclock_base_ns(...)
+{
+	<...
+-	ktime_get_raw@p()
++	evmcs_ktime_get_raw()
+	...>
 }
