@@ -2,7 +2,7 @@
 /*
  * unit: runs every host test of the nested half's pure logic.
  *
- * usage: unit TLFS_TABLE
+ * usage: unit TLFS_TABLE TSC_TABLE
  */
 #include <stdio.h>
 
@@ -10,18 +10,20 @@
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: unit TLFS_TABLE\n");
+	if (argc != 3) {
+		fprintf(stderr, "usage: unit TLFS_TABLE TSC_TABLE\n");
 		return KTAP_EXIT_ERROR;
 	}
 
 	ktap_plan(FIELDS_CASES + CLEAN_FIELDS_CASES + DISCOVERY_CASES +
-		  GFN_RANGES_CASES + FLUSH_LIST_CASES + L2_FLUSH_RULE_CASES);
+		  GFN_RANGES_CASES + FLUSH_LIST_CASES + L2_FLUSH_RULE_CASES +
+		  TSC_PAGE_CASES);
 	test_fields(argv[1]);
 	test_clean_fields();
 	test_discovery();
 	test_gfn_ranges();
 	test_flush_list();
 	test_l2_flush_rule();
+	test_tsc_page(argv[2]);
 	return ktap_exit();
 }

@@ -15,6 +15,7 @@
 #define GFN_RANGES_CASES	7
 #define FLUSH_LIST_CASES	9
 #define L2_FLUSH_RULE_CASES	2
+#define TSC_PAGE_CASES		6
 
 void test_fields(const char *tlfs);
 void test_clean_fields(void);
@@ -22,5 +23,6 @@ void test_discovery(void);
 void test_gfn_ranges(void);
 void test_flush_list(void);
 void test_l2_flush_rule(void);
+void test_tsc_page(const char *table);
 
 #endif /* HVNEST_UNIT_H */
