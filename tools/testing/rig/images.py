@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,9 +93,9 @@ def _l1_modules(name: str, modules: str | Path, booted: kernel.Kernel) -> bytes:
     return _bytes(archive)
 
 
-def _programs(scenarios: Sequence[Scenario]) -> dict[str, Path]:
-    """Those of ours that the scenarios' commands call, by their place in L1."""
-    called = {word for scenario in scenarios for command in scenario.run for word in command.split()}
+def _programs(commands: Iterable[str]) -> dict[str, Path]:
+    """Those of ours that the commands call, by their place in L1."""
+    called = {word for command in commands for word in command.split()}
     found = {f"selftests/{test.name}": test for test in sorted(SELFTESTS.glob("*")) if test.is_file()}
     if HVNEST.is_file():
         found["bin/hvnest"] = HVNEST
@@ -116,15 +116,16 @@ def _commands(scenarios: Sequence[Scenario]) -> bytes:
     return _bytes(archive)
 
 
-def _l2(rig: kernel.Kernel) -> bytes:
+def _l2(booted: kernel.Kernel) -> bytes:
     """What an L1 needs to boot a Linux as L2."""
     guest = _userland()
     guest.file("init", HERE / "l2-init")
-    guest.file("bin/tlb_storm", _need(SELFTESTS / "tlb_storm", "make rig"))
+    for program in ("clock_read", "tlb_storm"):
+        guest.file(f"bin/{program}", _need(SELFTESTS / program, "make rig"))
     archive = Archive()
     _add_qemu(archive)
     archive.file("bin/boot-l2", HERE / "boot-l2")
-    archive.file("l2/vmlinux", rig.vmlinux)
+    archive.file("l2/vmlinux", booted.vmlinux)
     archive.data("l2/initrd", _bytes(guest))
     return _bytes(archive)
 
@@ -194,6 +195,8 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
     _add_qemu(archive)
+    for path in _programs(configuration.l0_run for configuration in groups).values():
+        archive.file(f"bin/{path.name}", path)
     for name, path in rig.modules.items():
         archive.file(f"mods/{name}.ko", path)
     strict = _add_strict(archive, list(groups), [s for some in groups.values() for alike in some.values() for s in alike])
@@ -203,8 +206,8 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         archive.data(f"faults/{name}", _text(lines))
 
     archive.data("l1/base", _l1_base())
-    if any(configuration.l2 for configuration in groups):
-        archive.data("l1/l2", _l2(rig))
+    for name in {configuration.l2_kernel for configuration in groups if configuration.l2}:
+        archive.data(f"l1/l2-{name}", _l2(kernel.named(name)))
     if any(configuration.perf for configuration in groups):
         archive.data("l1/perf", _perf())
     rows: dict[Configuration, str] = {}
@@ -218,14 +221,14 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         alike = [s for some in scenarios.values() for s in some]
         archive.data(f"{row}/scenarios", _commands(alike))
         parts = ["l1/base", f"{row}/scenarios"]
-        for name, path in _programs(alike).items():
+        for name, path in _programs(command for s in alike for command in s.run).items():
             archive.data(f"l1/{name}", _file(name, path))
             parts.append(f"l1/{name}")
         for modules in {kvm.modules: None for kvm in scenarios}:
             part = f"l1/kvm-{kvms[modules]}-{booted.release}"
             archive.data(part, _l1_modules(kvms[modules], modules, booted))
             parts.append(part)
-        parts += ["l1/l2"] * configuration.l2 + ["l1/perf"] * configuration.perf
+        parts += [f"l1/l2-{configuration.l2_kernel}"] * configuration.l2 + ["l1/perf"] * configuration.perf
         for key, value in {
             "initrds": "".join(f"/{part}\n" for part in parts),
             "kernel": f"/{vmlinux}\n",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernels of the rig: its own small one, and Debian's cloud kernel as an L1."""
+"""The kernels of the rig: its own small one, variants of it, and Debian's cloud kernel as an L1."""
 
 import hashlib
 import os
@@ -70,6 +70,7 @@ class Variant:
 
 PLAIN = Variant("", (FRAGMENT,))
 DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
+GUEST = Variant("-guest", (FRAGMENT, HERE / "kernel-guest.config"))
 
 
 def _fingerprint(variant: Variant, tree: Path) -> str:
@@ -181,7 +182,7 @@ def cloud() -> Kernel:
 
 def named(name: str) -> Kernel:
     """The kernel that a scenario names."""
-    return {"rig": build, "debug": lambda: build(DEBUG), "cloud": cloud}[name]()
+    return {"rig": build, "debug": lambda: build(DEBUG), "guest": lambda: build(GUEST), "cloud": cloud}[name]()
 
 
 def _fetch(package: str, root: Path) -> None:

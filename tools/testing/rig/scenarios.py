@@ -13,7 +13,7 @@ TABLE = HERE / "scenarios.ini"
 FLAVOURS = ("stock-plain", "stock", "nested")
 GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
-KERNELS = ("rig", "debug", "cloud")
+KERNELS = ("rig", "debug", "guest", "cloud")
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
@@ -37,6 +37,10 @@ class Configuration:
     l0_run: str
     l0_kvm: str
     faults: tuple[str, ...]
+
+    @property
+    def l2_kernel(self) -> str:
+        return "guest" if self.kernel == "guest" else "rig"
 
     @property
     def slower(self) -> int:
