@@ -21,6 +21,7 @@ help:
 	@echo '  make bench SUITE=tlb   what it costs that pages of L2 go and come'
 	@echo '  make bench SUITE=directflush'
 	@echo '                         flushes of L2'\''s TLB: whom they wake, whom they reach'
+	@echo '  make bench SUITE=clock what it costs to read the clock, at each level'
 	@echo '  make check             run every test; KTAP'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
@@ -60,11 +61,17 @@ strict: rig
 run: rig
 	@$(RIG) bench
 
-# Suites: run (as "make run" has it), cpuid, tlb, directflush
+# Suites: run (as "make run" has it), cpuid, tlb, directflush, clock
 SUITE ?= run
 .PHONY: bench
-bench: strict
+bench: strict $(if $(filter clock,$(SUITE)),guest-kernel)
 	@$(RIG) bench $(SUITE)
+
+# For L1 and L2: a kernel that knows KVM's clock.
+.PHONY: guest-kernel
+guest-kernel: deps
+	@$(RIG) kernel --guest
+	@$(MODULES) --kernel-dir build/rig/kernel-guest
 
 .PHONY: check
 check: strict
