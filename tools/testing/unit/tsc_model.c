@@ -104,7 +104,7 @@ static u64 read_tsc(void)
 
 static bool belongs_to(const struct evmcs_tsc_sample *sample, unsigned int state)
 {
-	unsigned __int128 product = (unsigned __int128)sample->tsc * hyperv.scale[state];
+	__uint128_t product = (__uint128_t)sample->tsc * hyperv.scale[state];
 
 	return sample->tsc - hyperv.first_tsc[state] < 0x10000 &&
 	       sample->scale == hyperv.scale[state] &&

@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 	}
 	ktap_plan(3 + faults[i].cases);
 	if (!l0_open(&why)) {
-		ktap_skip_rest(why);
+		ktap_skip_rest("%s", why);
 		return ktap_exit();
 	}
 	alarm(HANG_SECONDS);

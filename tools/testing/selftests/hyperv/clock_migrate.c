@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 	}
 	ktap_plan(4);
 	if (!l0_open(&why)) {
-		ktap_skip_rest(why);
+		ktap_skip_rest("%s", why);
 		return ktap_exit();
 	}
 	alarm(HANG_SECONDS);

@@ -105,7 +105,7 @@ int main(void)
 		return ktap_exit();
 	}
 	if (!l0_open(&why)) {
-		ktap_skip_rest(why);
+		ktap_skip_rest("%s", why);
 		return ktap_exit();
 	}
 	alarm(HANG_SECONDS);

@@ -231,10 +231,8 @@ void evmcs_clock_current(void)
  */
 void evmcs_clock_changed(void)
 {
-	void (*changed)(void) = READ_ONCE(evmcs_clock_changed_op);
-
-	if (changed)
-		changed();
+	if (evmcs_clock_changed_op)
+		evmcs_clock_changed_op();
 }
 
 /**

@@ -14,7 +14,10 @@
 struct kvm;
 struct kvm_vcpu;
 
-/* For kvm-intel.ko's table: its rows may be others now. Set while there is no VM. */
+/*
+ * For kvm-intel.ko's table: its rows may be others now. Set before there is a VM, and cleared
+ * when nothing changes any more.
+ */
 extern void (*evmcs_clock_changed_op)(void);
 
 /**

@@ -17,23 +17,31 @@
 #include "clock_status.h"
 #include "status.h"
 
+#define NO_MASTER_CLOCK	"guests do without a master clock"
+
+static void show_tsc(void)
+{
+	if (ms_hyperv.features & HV_ACCESS_TSC_INVARIANT)
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF,
+				 "not needed: L1's clocksource is the TSC, which Hyper-V keeps invariant");
+	else
+		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF, "L1's clocksource is the TSC");
+}
+
 static void show_page(const struct evmcs_clock_state *state)
 {
 	if (state->behind)
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_REFUSED,
-				 "CPU %d has a TSC that is %llu us behind Hyper-V's reference time: guests do without a master clock",
-				 state->cpu, state->behind_us);
+				 "CPU %d has a TSC that is %llu us behind Hyper-V's reference time: "
+				 NO_MASTER_CLOCK, state->cpu, state->behind_us);
 	else if (state->clocksource == VDSO_CLOCKMODE_TSC)
-		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF,
-				 ms_hyperv.features & HV_ACCESS_TSC_INVARIANT ?
-				 "not needed: L1's clocksource is the TSC, which Hyper-V keeps invariant" :
-				 "L1's clocksource is the TSC");
+		show_tsc();
 	else if (state->clocksource != VDSO_CLOCKMODE_HVCLOCK)
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_OFF,
-				 "L1 has another clocksource: guests do without a master clock");
+				 "L1 has another clocksource: " NO_MASTER_CLOCK);
 	else if (!state->valid)
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_ABSENT,
-				 "Hyper-V has declared the page invalid: guests do without a master clock");
+				 "Hyper-V has declared the page invalid: " NO_MASTER_CLOCK);
 	else
 		evmcs_status_set(EVMCS_FEATURE_TSC_PAGE, EVMCS_IN_USE, NULL);
 }
@@ -77,7 +85,7 @@ void __init evmcs_clock_setup(void)
 				 "not a Hyper-V guest");
 		return;
 	}
-	WRITE_ONCE(evmcs_clock_changed_op, show);
+	evmcs_clock_changed_op = show;
 	show();
 }
 
@@ -88,5 +96,5 @@ void __init evmcs_clock_setup(void)
  */
 void evmcs_clock_off(void)
 {
-	WRITE_ONCE(evmcs_clock_changed_op, NULL);
+	evmcs_clock_changed_op = NULL;
 }

@@ -38,8 +38,9 @@
 /* A frequency that is so many percent off is none. */
 #define KHZ_PERCENT	1
 
-/* KVM's, for the migrations that L1 is not told of. */
+/* KVM's, for the migrations that L1 is not told of; and whether to look for them. */
 static void (*notify)(void);
+static bool looks;
 
 /* No vCPU may update its clock. Under kvm_lock, but read without. */
 static bool holds;
@@ -69,10 +70,10 @@ void evmcs_migration_begin(void)
 
 	/*
 	 * A vCPU that has taken its request before it was made here has it again; one that
-	 * takes it later sees that it has to wait. The barrier is the other half of the one
-	 * in kvm_check_request().
+	 * takes it later sees that it has to wait.
 	 */
 	WRITE_ONCE(holds, true);
+	/* Pairs with the barrier in kvm_check_request(). */
 	smp_mb();
 	list_for_each_entry(kvm, &vm_list, vm_list) {
 		kvm_for_each_vcpu(i, vcpu, kvm)
@@ -193,17 +194,17 @@ static bool is_available(void)
  */
 void evmcs_migration_look(void)
 {
-	void (*notifier)(void) = READ_ONCE(notify);
 	bool before = seen;
 
-	if (!notifier)
+	/* Pairs with the release in evmcs_migration_start(): the notifier. */
+	if (!smp_load_acquire(&looks))
 		return;
 	seen = in_progress();
 	if (!seen || !before)
 		return;
 	pr_warn_once("Hyper-V emulates the TSC after a migration, of which it has not told\n");
 	seen = false;
-	notifier();
+	notify();
 }
 
 /**
@@ -217,7 +218,9 @@ void evmcs_migration_start(void (*notifier)(void))
 	set_hv_tscchange_cb(notifier);
 	if (!is_available())
 		return;
-	WRITE_ONCE(notify, notifier);
+	notify = notifier;
+	/* Pairs with the acquire in evmcs_migration_look(). */
+	smp_store_release(&looks, true);
 	/* One that nobody has ended, for KVM was not there. */
 	if (in_progress())
 		notifier();
@@ -233,7 +236,7 @@ void evmcs_migration_start(void (*notifier)(void))
  */
 void evmcs_migration_stop(void)
 {
-	WRITE_ONCE(notify, NULL);
+	WRITE_ONCE(looks, false);
 	clear_hv_tscchange_cb();
 	/* The kernel's work may have read the callback before it was cleared. */
 	__flush_workqueue(system_wq);
@@ -252,7 +255,7 @@ void evmcs_migration_stop(void)
  */
 void evmcs_migration_state(struct evmcs_clock_state *state)
 {
-	state->notified = READ_ONCE(notify);
+	state->notified = READ_ONCE(looks);
 	state->migrations = READ_ONCE(migrations);
 	state->from_khz = READ_ONCE(from_khz);
 	state->to_khz = READ_ONCE(to_khz);

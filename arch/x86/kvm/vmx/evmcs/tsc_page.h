@@ -55,13 +55,14 @@ static __always_inline bool evmcs_tsc_page_read(const struct evmcs_tsc_page *pag
 	u32 before, after = READ_ONCE(page->sequence);
 	u64 offset;
 
-	/* Scale, offset and TSC belong together if the sequence was the same around them. */
 	do {
 		before = after;
+		/* Scale, offset and TSC belong together if the sequence is the same ... */
 		smp_rmb();
 		sample->scale = READ_ONCE(page->scale);
 		offset = READ_ONCE(page->offset);
 		sample->tsc = read_tsc();
+		/* ... behind them. */
 		smp_rmb();
 		after = READ_ONCE(page->sequence);
 	} while (before != after);

@@ -3,6 +3,7 @@
 // in: arch/x86/kvm/hyperv.c
 // rule: status 1
 // rule: page 1
+// rule: counter 1
 
 @status@
 expression hv, data;
@@ -27,4 +28,18 @@ compute_tsc_page_parameters(...)
 +	if (l0_clock_page_off())
 +		return false;
 	...
+}
+
+// KVM makes the reference counter of L1's TSC and page; here it is to judge these.
+@counter@
+expression hv;
+position p;
+@@
+get_time_ref_counter(...)
+{
+	<...
+-	if (hv->hv_tsc_page_status@p != HV_TSC_PAGE_SET)
+-		return div_u64(get_kvmclock_ns(kvm), 100);
++	return div_u64(get_kvmclock_ns(kvm), 100);
+	...>
 }

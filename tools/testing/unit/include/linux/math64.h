@@ -9,12 +9,12 @@
 
 static inline u64 mul_u64_u64_shr(u64 a, u64 b, unsigned int shift)
 {
-	return (unsigned __int128)a * b >> shift;
+	return (__uint128_t)a * b >> shift;
 }
 
 static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 divisor)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
+	__uint128_t product = (__uint128_t)a * b;
 
 	if (!divisor || product / divisor > UINT64_MAX)
 		abort();

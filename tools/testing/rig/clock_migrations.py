@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""For 'rig bench clock': what becomes of L2's clocks when L1 is migrated to TSCs of other frequencies."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import report
+from bench import measure
+from common import CannotRun, say
+
+ROW = "bench-clock-migrate"
+VCPUS = 2
+LINE = re.compile(
+    r"# migration (\w+) from (\d+) to (\d+) kHz: backward (\d+) cross (\d+) unstable \d+"
+    r" longest \d+ ns error (-?\d+) ns stopped (\d+) ns emulated (\d+) ns"
+)
+
+MAX_ERROR_US = 1000
+LONGER = 1.05  # times that of the kernel's own KVM L2 may be stopped
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One of clock.json's."""
+
+    flavour: str
+    clock: str
+    vcpus: int
+    khz_from: int
+    khz_to: int
+    backward_steps: int
+    error_us: float  # of L2's clock since the first of them, after this one
+    stopped_us: float
+    emulated_us: float
+
+
+def run(flavours: Sequence[str]) -> list[Migration]:
+    migrations = []
+    for outcome in measure(ROW, flavours):
+        lines = [line for command in report.commands(outcome.console) for line in command.lines]
+        found = [match for line in lines if (match := LINE.match(line))]
+        if not found:
+            raise CannotRun(f"{outcome.scenario.name} has not migrated L1; its log is {outcome.log}")
+        for clock, *numbers in (match.groups() for match in found):
+            old, new, backward, cross, error, stopped, emulated = map(int, numbers)
+            migrations.append(
+                Migration(outcome.scenario.flavour, clock, VCPUS, old, new, backward + cross, error / 1e3, stopped / 1e3, emulated / 1e3)
+            )
+    return migrations
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Of the migrations of one L1 with one clock in L2: a row of the table."""
+
+    flavour: str
+    clock: str
+    count: int
+    backward: int
+    error: float
+    stopped: float
+    longest: float
+    emulated: float
+
+
+def sums(migrations: Sequence[Migration]) -> list[Sum]:
+    found = []
+    for flavour, clock in dict.fromkeys((m.flavour, m.clock) for m in migrations):
+        some = [m for m in migrations if (m.flavour, m.clock) == (flavour, clock)]
+        stopped = [m.stopped_us for m in some]
+        found.append(
+            Sum(
+                flavour,
+                clock,
+                len(some),
+                sum(m.backward_steps for m in some),
+                max((m.error_us for m in some), key=abs),
+                statistics.median(stopped),
+                max(stopped),
+                statistics.median(m.emulated_us for m in some),
+            )
+        )
+    return found
+
+
+def table(rows: Sequence[Sum]) -> str:
+    lines = [
+        f"{'L2 reads':10} {'L1':8} {'migrations':>10} {'steps back':>10} {'error us':>10}"
+        f" {'stopped us':>10} {'at most':>8} {'RDTSC trapped us':>16}"
+    ]
+    for row in rows:
+        lines.append(
+            f"{row.clock:10} {row.flavour:8} {row.count:10} {row.backward:10} {row.error:10.1f}"
+            f" {row.stopped:10.1f} {row.longest:8.1f} {row.emulated:16.1f}"
+        )
+    return "\n".join(lines)
+
+
+def good(rows: Sequence[Sum]) -> bool:
+    """Ours: no step back, hardly an error, and L2 is stopped no longer than on the kernel's own KVM."""
+    fine = True
+    stock = {row.clock: row for row in rows if row.flavour == "stock"}
+    for row in rows:
+        if row.flavour != "nested":
+            continue
+        if row.backward or abs(row.error) >= MAX_ERROR_US:
+            say(f"{row.clock} on nested: {row.backward} steps back, an error of {row.error} us")
+            fine = False
+        if row.clock in stock and row.stopped > LONGER * stock[row.clock].stopped:
+            say(f"{row.clock}: L2 is stopped for {row.stopped} us on nested, {stock[row.clock].stopped} us on stock")
+            fine = False
+    return fine
