@@ -104,6 +104,18 @@ void l0_count_start(void)
 		ktap_bail("L0 answered \"%s\" to \"count start\"", line);
 }
 
+unsigned int l0_save(void)
+{
+	unsigned int in_l2;
+	char line[64];
+
+	send_line("save\n");
+	expect_line(line, sizeof(line));
+	if (sscanf(line, "ok %u", &in_l2) != 1)
+		ktap_bail("L0 answered \"%s\" to \"save\"", line);
+	return in_l2;
+}
+
 void l0_count_stop(const char *name, struct l0_counts *counts)
 {
 	unsigned long long hits, total = 0;

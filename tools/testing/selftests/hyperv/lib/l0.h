@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * l0.h: asks the rig's L0 how often each exit reason occurred, what it did for L1's
- * EPTs, and which TLB flushes of L2 it served; and has it migrate L1.
+ * EPTs, and which TLB flushes of L2 it served; and has it migrate L1, save and restore it.
  *
  * The control channel is the second serial port of L1, one line each way:
  *
@@ -11,6 +11,8 @@
  *				"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
  *	clock WORDS		L0 does with L1's clock what its debugfs file "clock" takes
  *				these words for: "ok"
+ *	save			L0's VMM saves L1 to a file, and another one goes on from it:
+ *				"ok N", N of L1's CPUs ran L2
  *
  * A real Hyper-V has no such channel; l0_open() then says so and the test skips
  * the part that needs it.
@@ -89,6 +91,9 @@ void l0_tsc_page(bool valid);
 
 /* From now on the TSC of that CPU is so many ticks behind. */
 void l0_tsc_behind(unsigned int cpu, unsigned long long ticks);
+
+/* Returns in an L1 that was saved and restored: how many of its CPUs ran L2 when it was saved. */
+unsigned int l0_save(void);
 
 /* The reason's name, "REASON_nn" if it has none; valid until the next call. */
 const char *l0_reason_name(unsigned int reason);
