@@ -25,9 +25,9 @@
 #include "lib/ktap.h"
 #include "lib/l0.h"
 
-#define POLL_US		10000
+#define POLL_US		30000	/* to ask L0 is dear */
 #define AFTER_US	30000	/* L2 reads on when the migration has ended */
-#define WAIT_POLLS	500
+#define WAIT_POLLS	200
 #define HANG_SECONDS	300
 
 #define ERROR_NS	1000000
