@@ -44,8 +44,6 @@
 #include "clock.h"
 #include "faults.h"
 
-#define MAX_LINE	64
-
 static struct dentry *clock_file;
 
 /* Each change of L1's TSC has the next number; a processor takes it at its next entry. */
@@ -284,16 +282,7 @@ static int obey(const char *line)
 
 static ssize_t clock_write(struct file *file, const char __user *text, size_t size, loff_t *pos)
 {
-	char line[MAX_LINE];
-	int error;
-
-	if (size >= sizeof(line))
-		return -EINVAL;
-	if (copy_from_user(line, text, size))
-		return -EFAULT;
-	line[size] = '\0';
-	error = obey(strim(line));
-	return error ?: size;
+	return l0_take_line(text, size, obey);
 }
 
 static u64 to_ns(u64 ticks)

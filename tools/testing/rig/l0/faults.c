@@ -456,8 +456,16 @@ int l0_faults_add(const char *line)
 	return error;
 }
 
-static ssize_t faults_write(struct file *file, const char __user *text,
-			    size_t size, loff_t *pos)
+/**
+ * l0_take_line() - a line was written to a file of L0's in debugfs
+ * @text: in user space
+ * @size: of it
+ * @obey: does what the line says; returns 0 or a negative error number
+ *
+ * Context: may sleep.
+ * Return: @size or a negative error number.
+ */
+ssize_t l0_take_line(const char __user *text, size_t size, int (*obey)(const char *line))
 {
 	char line[MAX_LINE];
 	int error;
@@ -467,8 +475,14 @@ static ssize_t faults_write(struct file *file, const char __user *text,
 	if (copy_from_user(line, text, size))
 		return -EFAULT;
 	line[size] = '\0';
-	error = l0_faults_add(strim(line));
+	error = obey(strim(line));
 	return error ?: size;
+}
+
+static ssize_t faults_write(struct file *file, const char __user *text,
+			    size_t size, loff_t *pos)
+{
+	return l0_take_line(text, size, l0_faults_add);
 }
 
 static int faults_show(struct seq_file *m, void *unused)

@@ -14,6 +14,7 @@ extern struct dentry *l0_debugfs;
 void l0_faults_init(void);
 void l0_faults_exit(void);
 int l0_faults_add(const char *line);
+ssize_t l0_take_line(const char __user *text, size_t size, int (*obey)(const char *line));
 
 void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 u64 l0_fault_rdmsr(u32 msr, u64 value);

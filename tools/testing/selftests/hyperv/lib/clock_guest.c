@@ -21,7 +21,6 @@
 #define MSR_HV_TSC_FREQUENCY	0x40000022
 #define MSR_HV_REENLIGHTENMENT	0x40000106
 
-#define KVM_CLOCK_AT(id)	(VM_DATA(id) + 0x800)
 #define HV_PAGE			0x1d000		/* of Hyper-V's clock */
 
 #define BURST			50
@@ -182,6 +181,14 @@ void clock_guest_write_msr(struct clock_vcpu *vcpu, uint32_t msr, uint64_t value
 	vcpu->shared->op = READ_CLOCK;
 }
 
+void clock_guest_turn_on(struct clock_vcpu *vcpu)
+{
+	if (vcpu->guest->kind == CLOCK_KVM)
+		clock_guest_write_msr(vcpu, MSR_KVM_CLOCK, CLOCK_KVM_AT(vcpu->vcpu.id) | 1);
+	else
+		clock_guest_write_msr(vcpu, MSR_HV_REFERENCE_TSC, HV_PAGE | 1);
+}
+
 static struct clock_sample sample_once(struct clock_vcpu *vcpu, int msr)
 {
 	struct clock_sample sample;
@@ -248,10 +255,7 @@ void clock_guest_create(struct clock_guest *guest, enum clock_kind kind, unsigne
 		vcpu->shared = vm_at(&guest->vm, VM_DATA(i));
 		vcpu->shared->kind = kind;
 		clock_move_to(vcpu->cpu);
-		if (kind == CLOCK_KVM)
-			clock_guest_write_msr(vcpu, MSR_KVM_CLOCK, KVM_CLOCK_AT(i) | 1);
-		else
-			clock_guest_write_msr(vcpu, MSR_HV_REFERENCE_TSC, HV_PAGE | 1);
+		clock_guest_turn_on(vcpu);
 	}
 	for (unsigned int i = 0; i < vcpus; i++) {
 		struct clock_vcpu *vcpu = &guest->vcpu[i];

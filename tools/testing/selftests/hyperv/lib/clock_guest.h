@@ -21,6 +21,9 @@
 
 #define CLOCK_GUEST_VCPUS	2
 
+/* Where a vCPU has KVM's clock. */
+#define CLOCK_KVM_AT(id)	(VM_DATA(id) + 0x800)
+
 enum clock_kind {
 	CLOCK_KVM,
 	CLOCK_HYPERV,
@@ -79,6 +82,9 @@ void clock_guest_stop(struct clock_guest *guest);
 
 /* A vCPU that is stopped executes WRMSR. */
 void clock_guest_write_msr(struct clock_vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* The same: it asks KVM or Hyper-V for its clock, again if it has it already. */
+void clock_guest_turn_on(struct clock_vcpu *vcpu);
 
 /* One read of a vCPU that is stopped, from its CPU of L1. */
 struct clock_sample clock_guest_sample(struct clock_vcpu *vcpu);
