@@ -16,6 +16,9 @@
  *					value goes on from where it was, JUMP ticks off.
  *	page off			the reference TSC page gets the sequence 0
  *	page on				and a valid one again
+ *	torn EVERY			RDTSC is trapped, and each EVERY-th time the page is
+ *					written anew before L1 or L2 goes on: a read of the
+ *					page that this RDTSC is part of is torn. 0: no longer
  *	tsc-behind CPU TICKS		adds this fault (faults.c), as from now
  *
  * Reading it gives one "name value" a line:
@@ -51,6 +54,9 @@ static u32 generation;
 static bool emulates;
 static bool page_off;
 
+/* So many RDTSC from one that tears the page to the next; 0: none does. */
+static u32 torn;
+
 /* The migration that has begun; under hv_lock of the VM. */
 static u32 next_khz;
 static s64 next_jump;
@@ -81,7 +87,7 @@ bool l0_clock_page_off(void)
  */
 bool l0_clock_emulates(void)
 {
-	return READ_ONCE(emulates);
+	return READ_ONCE(emulates) || READ_ONCE(torn);
 }
 EXPORT_SYMBOL_GPL(l0_clock_emulates);
 
@@ -96,16 +102,32 @@ u32 l0_clock_generation(void)
 }
 EXPORT_SYMBOL_GPL(l0_clock_generation);
 
+/* Before the processor is entered again. */
+static void write_page(struct kvm_vcpu *vcpu)
+{
+	struct kvm_hv *hv = to_kvm_hv(vcpu->kvm);
+
+	mutex_lock(&hv->hv_lock);
+	if (hv->hv_tsc_page_status == HV_TSC_PAGE_SET)
+		hv->hv_tsc_page_status = HV_TSC_PAGE_GUEST_CHANGED;
+	mutex_unlock(&hv->hv_lock);
+	kvm_make_request(KVM_REQ_MASTERCLOCK_UPDATE, vcpu);
+}
+
 /**
  * l0_clock_rdtsc() - emulate and count one
  * @vcpu: L1's CPU, in L1 or L2
  *
- * Context: any.
+ * Context: may sleep.
  * Return: its TSC.
  */
 u64 l0_clock_rdtsc(struct kvm_vcpu *vcpu)
 {
-	atomic64_inc(&counters.rdtsc);
+	u64 count = atomic64_inc_return(&counters.rdtsc);
+	u32 every = READ_ONCE(torn);
+
+	if (every && !(count % every))
+		write_page(vcpu);
 	return kvm_scale_tsc(rdtsc(), vcpu->arch.tsc_scaling_ratio) + vcpu->arch.tsc_offset -
 	       l0_fault_tsc_behind(vcpu);
 }
@@ -182,7 +204,7 @@ EXPORT_SYMBOL_GPL(l0_clock_stopped);
  */
 void l0_clock_status_written(struct kvm_vcpu *vcpu, u64 status)
 {
-	if (l0_clock_emulates() && !(status & 1))
+	if (READ_ONCE(emulates) && !(status & 1))
 		change(vcpu->kvm, vcpu);
 }
 
@@ -259,6 +281,17 @@ static int fall_behind(struct kvm *kvm, const char *line)
 	return error;
 }
 
+static int tear(struct kvm *kvm, const char *args)
+{
+	u32 every;
+
+	if (kstrtou32(args, 10, &every))
+		return -EINVAL;
+	WRITE_ONCE(torn, every);
+	kvm_make_all_cpus_request(kvm, KVM_REQ_OUTSIDE_GUEST_MODE);
+	return 0;
+}
+
 static int obey(const char *line)
 {
 	struct kvm *kvm;
@@ -272,6 +305,8 @@ static int obey(const char *line)
 		error = migrate(kvm, line + strlen("migrate "));
 	else if (!strcmp(line, "page off") || !strcmp(line, "page on"))
 		error = turn_page(kvm, !strcmp(line, "page off"));
+	else if (str_has_prefix(line, "torn "))
+		error = tear(kvm, line + strlen("torn "));
 	else if (str_has_prefix(line, "tsc-behind "))
 		error = fall_behind(kvm, line);
 	else
@@ -293,7 +328,7 @@ static u64 to_ns(u64 ticks)
 static int clock_show(struct seq_file *m, void *unused)
 {
 	seq_printf(m, "migrations %llu\nemulating %u\nkhz %u\n", counters.migrations,
-		   l0_clock_emulates(), counters.khz);
+		   READ_ONCE(emulates), counters.khz);
 	seq_printf(m, "rdtsc %llu\nemulated %llu\nstopped %llu\n",
 		   atomic64_read(&counters.rdtsc), to_ns(counters.emulated),
 		   to_ns(counters.stopped));

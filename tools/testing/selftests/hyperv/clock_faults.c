@@ -13,6 +13,7 @@
  *	cpu-off		the CPU that is to be told has gone
  *	new-vcpus	a VM comes and goes meanwhile, with new vCPUs
  *	page-off	the TSC page is declared invalid, and valid again
+ *	torn		the page changes while L1 and L2 read it
  *	tsc-behind	a CPU's TSC falls behind, and vCPUs that have run move to it
  *
  * Two VMs read the time, each with one vCPU: the first has KVM's clock, the second
@@ -46,6 +47,7 @@
 #define HANG_SECONDS	60
 #define NEW_VMS		6
 #define MOVES		4
+#define EVERY		3
 #define BEHIND_TICKS	9000000		/* 6 ms */
 #define UNNOTICED_US	120000		/* L1 does not look all the time */
 
@@ -185,6 +187,13 @@ static void page_off(void)
 	ktap_ok(unstable_reads() == on, "and that it is again");
 }
 
+static void torn(void)
+{
+	l0_tear_page(EVERY);
+	usleep(SETTLE_US);
+	l0_tear_page(0);
+}
+
 /* To and fro, for each that comes back has read the right time meanwhile. */
 static void tsc_behind(void)
 {
@@ -218,6 +227,7 @@ static const struct {
 	{ .name = "cpu-off", .run = cpu_off },
 	{ .name = "new-vcpus", .run = new_vcpus },
 	{ .name = "page-off", .run = page_off, .cases = 2 },
+	{ .name = "torn", .run = torn },
 	{ .name = "tsc-behind", .run = tsc_behind },
 };
 

@@ -248,6 +248,14 @@ void l0_tsc_page(bool valid)
 	order_clock(valid ? "page on" : "page off");
 }
 
+void l0_tear_page(unsigned int every)
+{
+	char words[32];
+
+	snprintf(words, sizeof(words), "torn %u", every);
+	order_clock(words);
+}
+
 void l0_tsc_behind(unsigned int cpu, unsigned long long ticks)
 {
 	char words[48];

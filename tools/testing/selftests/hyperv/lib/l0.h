@@ -89,6 +89,9 @@ void l0_migrate(unsigned int khz, unsigned int interrupts, long long jump);
 /* Makes the reference TSC page invalid, and valid again. */
 void l0_tsc_page(bool valid);
 
+/* Each @every-th RDTSC changes the page while it is read; 0: none does. */
+void l0_tear_page(unsigned int every);
+
 /* From now on the TSC of that CPU is so many ticks behind. */
 void l0_tsc_behind(unsigned int cpu, unsigned long long ticks);
 
