@@ -65,6 +65,7 @@ void evmcs_tsc_behind_tick(u64 raw_ns, u64 cycle_last);
 ktime_t evmcs_ktime_get_raw(void);
 void evmcs_tsc_behind_cpu_on(void);
 void evmcs_tsc_behind_load(struct kvm_vcpu *vcpu, int mode, u64 cycle_last);
+bool evmcs_tsc_behind_base(u64 tsc);
 void evmcs_tsc_behind_state(struct evmcs_clock_state *state);
 void evmcs_tsc_behind_stop(void);
 

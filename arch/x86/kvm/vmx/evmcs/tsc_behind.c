@@ -183,6 +183,20 @@ void evmcs_tsc_behind_load(struct kvm_vcpu *vcpu, int mode, u64 cycle_last)
 }
 
 /**
+ * evmcs_tsc_behind_base() - may a vCPU not count on from this base?
+ * @tsc: of the base
+ *
+ * Context: on a CPU that cannot change.
+ */
+bool evmcs_tsc_behind_base(u64 tsc)
+{
+	if (likely((s64)(rdtsc_ordered() - tsc) >= 0))
+		return false;
+	evmcs_tsc_behind_check();
+	return evmcs_tsc_is_behind();
+}
+
+/**
  * evmcs_tsc_behind_state() - for evmcs_clock_state()
  * @state: its part is filled in
  *

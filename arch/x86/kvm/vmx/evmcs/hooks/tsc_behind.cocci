@@ -5,6 +5,7 @@
 // rule: cpu_on 1
 // rule: load 1
 // rule: raw 1
+// rule: ahead 1
 
 @unstable@
 position p;
@@ -51,5 +52,23 @@ get_kvmclock_base_ns(...)
 	<...
 -	ktime_get_raw@p()
 +	evmcs_ktime_get_raw()
+	...>
+}
+
+// A base that was taken on another CPU.
+@ahead@
+position p;
+@@
+kvm_guest_time_update(struct kvm_vcpu *v)
+{
+	<...
+	if (unlikely(tgt_tsc_khz == 0)) {
+		...
+	}
++	if (use_master_clock && evmcs_tsc_behind_base(host_tsc))
++		use_master_clock = false;
+	if (!use_master_clock@p) {
+		...
+	}
 	...>
 }
