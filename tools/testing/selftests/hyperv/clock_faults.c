@@ -194,7 +194,10 @@ static void torn(void)
 	l0_tear_page(0);
 }
 
-/* To and fro, for each that comes back has read the right time meanwhile. */
+/*
+ * To and fro, for each that comes back has read the right time meanwhile. Reads become exits,
+ * which are dear.
+ */
 static void tsc_behind(void)
 {
 	for (unsigned int i = 0; i < MOVES; i++) {
@@ -207,7 +210,7 @@ static void tsc_behind(void)
 		guests[0].vcpu[0].cpu = cpus[i & 1];
 		guests[1].vcpu[0].cpu = cpus[!(i & 1)];
 		for (unsigned int vm = 0; vm < VMS; vm++)
-			clock_guest_start(&guests[vm], PAUSE_US);
+			clock_guest_start(&guests[vm], LONG_PAUSE_US);
 		clock_move_to(home);
 		usleep(POLL_US);
 	}
