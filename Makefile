@@ -27,6 +27,7 @@ help:
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
 	@echo '  make mutants           see that seeded bugs make tests fail'
 	@echo '  make fuzz              fuzz for FUZZ_SECONDS (3600)'
+	@echo '  make kernel            build a kernel with our core of Hyper-V'\''s guest side, and its modules'
 	@echo '  make modules [KVER=]   build kvm.ko, kvm-intel.ko, kvm-amd.ko for a stock kernel'
 	@echo '  make tool              build hvnest, the command: what is in use here, what an exit costs'
 	@echo '  make install [KVER=]   install modules and command (root); PREFIX (/usr/local), DESTDIR'
@@ -52,6 +53,12 @@ rig: deps
 	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests
 	@$(MAKE) -s -C tools/hv OUTPUT=$(TOP)/build/hv-static LDFLAGS=-static
 
+# A kernel with our core in place of the kernel's own files, for the rig's L1.
+.PHONY: kernel
+kernel: deps
+	@$(RIG) kernel --core
+	@$(MODULES) --kernel-dir build/core/rig/kernel
+
 # What the tests need beyond it: the KVM of a strict L0.
 .PHONY: strict
 strict: rig
@@ -74,7 +81,7 @@ guest-kernel: deps
 	@$(MODULES) --kernel-dir build/rig/kernel-guest
 
 .PHONY: check
-check: strict
+check: strict kernel
 	@tools/build/deps check
 	@$(MODULES)
 	@tools/testing/check

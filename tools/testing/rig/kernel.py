@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernels of the rig: its own small one, variants of it, and Debian's cloud kernel as an L1."""
+"""The kernels of the rig: its own small one, variants of it, one with our core, and Debian's cloud kernel as an L1."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,13 @@ class Variant:
 
     suffix: str
     fragments: tuple[Path, ...]
+    core: bool = False  # our core in place of the kernel's own files
 
     @property
     def directory(self) -> Path:
-        return RIG / f"kernel{self.suffix}"
+        # The source lies as far from it as from the plain one, and its configuration is the
+        # same: so ccache has what our core does not change.
+        return BUILD / "core/rig/kernel" if self.core else RIG / f"kernel{self.suffix}"
 
     @property
     def log(self) -> Path:
@@ -71,6 +75,22 @@ class Variant:
 PLAIN = Variant("", (FRAGMENT,))
 DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
 GUEST = Variant("-guest", (FRAGMENT, HERE / "kernel-guest.config"))
+CORE = Variant("-core", (FRAGMENT,), core=True)
+CORE_FILES = ("arch/x86/hyperv", "drivers/hv", "tools/build/assemble-kernel")
+
+
+def _with_core(tree: Path) -> Path:
+    """The kernel source with our core in it."""
+    assembled = BUILD / "core" / tree.name
+    assembled.parent.mkdir(exist_ok=True)
+    output_of([TOP / "tools/build/assemble-kernel", tree, assembled])
+    return assembled
+
+
+def _core_files() -> Iterator[Path]:
+    for name in CORE_FILES:
+        path = TOP / name
+        yield from sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _fingerprint(variant: Variant, tree: Path) -> str:
@@ -78,6 +98,9 @@ def _fingerprint(variant: Variant, tree: Path) -> str:
     makefile = tree / "Makefile"
     digest = hashlib.sha256(variant.config().encode())
     digest.update(f"{tree} {makefile.stat().st_mtime_ns} {output_of(['gcc', '--version'])}".encode())
+    if variant.core:
+        for path in _core_files():
+            digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -141,8 +164,12 @@ def build(variant: Variant = PLAIN) -> Kernel:
         if not variant.stamp.exists() or variant.stamp.read_text() != fingerprint:
             variant.stamp.unlink(missing_ok=True)
             directory.mkdir(parents=True, exist_ok=True)
+            if variant.core:
+                tree = _with_core(tree)
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
             make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
+            # Not in the configuration, which would be another one for all files
+            make += [f"LOCALVERSION={variant.suffix}"] if variant.core else []
             say(f"kernel {release}: building it in {directory.relative_to(TOP)} from {tree}")
             _configure(variant, make, _environment())
             _compile(variant, make, _environment(), release)
@@ -182,7 +209,8 @@ def cloud() -> Kernel:
 
 def named(name: str) -> Kernel:
     """The kernel that a scenario names."""
-    return {"rig": build, "debug": lambda: build(DEBUG), "guest": lambda: build(GUEST), "cloud": cloud}[name]()
+    variants = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE}
+    return build(variants[name]) if name in variants else cloud()
 
 
 def _fetch(package: str, root: Path) -> None:

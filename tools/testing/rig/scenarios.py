@@ -10,7 +10,10 @@ from pathlib import Path
 from common import HERE, CannotRun
 
 TABLE = HERE / "scenarios.ini"
-FLAVOURS = ("stock-plain", "stock", "nested")
+FLAVOURS = ("stock-plain", "stock", "nested", "core", "full")
+BENCHED = ("stock-plain", "stock", "nested")  # by default
+OUR_CORE = ("core", "full")  # on a kernel of their own
+OUR_KVM = ("nested", "full")
 GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
 KERNELS = ("rig", "debug", "guest", "cloud")
@@ -95,7 +98,7 @@ class Scenario:
         return Configuration(
             cpu=",".join(word for word in offered if word != GPA_FLUSH),
             gpa_flush=GPA_FLUSH in offered,
-            kernel=self.kernel,
+            kernel="core" if self.flavour in OUR_CORE else self.kernel,
             cpus=self.cpus,
             memory=self.memory,
             append=self.append,
@@ -108,7 +111,7 @@ class Scenario:
 
     @property
     def kvm(self) -> Kvm:
-        modules = self.modules or ("nested" if self.flavour == "nested" else "stock")
+        modules = self.modules or ("nested" if self.flavour in OUR_KVM else "stock")
         return Kvm(modules, self.load, self.parameters, tuple(fault for fault in self.faults if fault.startswith(LATE_FAULTS)))
 
 
@@ -152,6 +155,8 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
     )
     if scenario.flavour not in FLAVOURS:
         raise ValueError(f"flavour '{scenario.flavour}' is none of {', '.join(FLAVOURS)}")
+    if scenario.flavour in OUR_CORE and scenario.kernel != "rig":
+        raise ValueError(f"flavour '{scenario.flavour}' brings its kernel with it")
     if scenario.kernel not in KERNELS:
         raise ValueError(f"kernel '{scenario.kernel}' is none of {', '.join(KERNELS)}")
     if scenario.l0_kvm not in L0_KVMS:
