@@ -205,7 +205,7 @@ static void __init take_over_sched_clock(void)
 }
 
 /* Does the page tell the counter's time? One that says nothing yet may do so later. */
-static bool page_is_right(void)
+static bool __init page_is_right(void)
 {
 	u64 tsc, time, before = counter();
 

@@ -40,6 +40,7 @@ enum hv_row {
  * @HV_OFF:     it does, and the boot parameter says no
  * @HV_REFUSED: it does, and it cannot be used
  * @HV_NATIVE:  it does, and the core does not know how: Linux's native way is used
+ * @HV_UNUSED:  it could be used, and nobody has asked for it
  * @HV_IN_USE:  it is used
  */
 enum hv_state {
@@ -47,12 +48,14 @@ enum hv_state {
 	HV_OFF,
 	HV_REFUSED,
 	HV_NATIVE,
+	HV_UNUSED,
 	HV_IN_USE,
 };
 
 /* status.c */
 bool hv_row_wanted(enum hv_row row, bool offered);
 void hv_row_native(enum hv_row row, bool offered);
+void hv_row_unused(enum hv_row row, const char *why);
 void hv_row_in_use(enum hv_row row);
 __printf(2, 3) void hv_row_refused(enum hv_row row, const char *why, ...);
 enum hv_state hv_row_state(enum hv_row row);
@@ -85,7 +88,7 @@ void hv_eoi_init(void);
 /* reenlightenment.c */
 void hv_reenlightenment_init(void);
 void hv_reenlightenment_leave(unsigned int cpu);
-void hv_reenlightenment_suspend(void);
+void hv_reenlightenment_stop(void);
 void hv_reenlightenment_resume(void);
 
 /* init.c */

@@ -26,6 +26,9 @@
 #define EMULATE		BIT_ULL(0)
 #define IN_PROGRESS	BIT_ULL(0)
 
+/* While there is no callback */
+#define NOBODY		"nobody wants to be told of a migration"
+
 /* Held while the callback runs: when it has been cleared, it does not run any more. */
 static DEFINE_MUTEX(callback_lock);
 static void (*callback)(void);
@@ -196,6 +199,7 @@ void clear_hv_tscchange_cb(void)
 	mutex_lock(&callback_lock);
 	callback = NULL;
 	stop();
+	hv_row_unused(HV_ROW_REENLIGHTENMENT, NOBODY);
 	mutex_unlock(&callback_lock);
 	cancel_work_sync(&work);
 }
@@ -226,11 +230,11 @@ void hv_reenlightenment_leave(unsigned int cpu)
 }
 
 /**
- * hv_reenlightenment_suspend() - no interrupt while the system sleeps
+ * hv_reenlightenment_stop() - no interrupt while the system sleeps, or for another kernel
  *
- * Context: interrupts off, one CPU.
+ * Context: one CPU is left, which may have crashed: no lock is taken.
  */
-void hv_reenlightenment_suspend(void)
+void hv_reenlightenment_stop(void)
 {
 	if (!available || !callback)
 		return;
@@ -239,9 +243,9 @@ void hv_reenlightenment_suspend(void)
 }
 
 /**
- * hv_reenlightenment_resume() - be told again
+ * hv_reenlightenment_resume() - be told again after hv_reenlightenment_stop()
  *
- * Context: as hv_reenlightenment_suspend().
+ * Context: interrupts off, one CPU.
  */
 void hv_reenlightenment_resume(void)
 {
@@ -255,8 +259,8 @@ void hv_reenlightenment_resume(void)
 /**
  * hv_reenlightenment_init() - is there something to be told?
  *
- * The frequency after a migration is needed, too. The row is in use from the first
- * callback on.
+ * The frequency after a migration is needed, too. The row is in use while there is a
+ * callback.
  *
  * Context: while the kernel boots, after the boot CPU's VP index is known.
  */
@@ -271,4 +275,6 @@ void __init hv_reenlightenment_init(void)
 		hv_row_refused(HV_ROW_REENLIGHTENMENT, "CPUs have no VP index");
 	else
 		available = true;
+	if (available)
+		hv_row_unused(HV_ROW_REENLIGHTENMENT, NOBODY);
 }

@@ -22,6 +22,7 @@
  */
 void hyperv_cleanup(void)
 {
+	hv_reenlightenment_stop();
 	hv_hypercall_stop();
 	hv_clock_stop();
 }
@@ -74,7 +75,7 @@ void __init hv_shutdown_init(void)
 /* CPU 0 alone is online, with interrupts off; the others have gone through hotplug. */
 static int suspend(void)
 {
-	hv_reenlightenment_suspend();
+	hv_reenlightenment_stop();
 	hv_cpu_stop(0);
 	hv_hypercall_suspend();
 	return 0;

@@ -43,6 +43,7 @@ static const char * const state_names[] = {
 	[HV_OFF]     = "off",
 	[HV_REFUSED] = "refused",
 	[HV_NATIVE]  = "native",
+	[HV_UNUSED]  = "unused",
 	[HV_IN_USE]  = "in-use",
 };
 
@@ -117,8 +118,25 @@ void __init hv_row_native(enum hv_row row, bool offered)
  */
 void hv_row_in_use(enum hv_row row)
 {
-	if (rows[row].state != HV_REFUSED)
-		rows[row].state = HV_IN_USE;
+	if (rows[row].state == HV_REFUSED)
+		return;
+	rows[row].state = HV_IN_USE;
+	rows[row].reason[0] = '\0';
+}
+
+/**
+ * hv_row_unused() - note that nobody has asked for an enlightenment
+ * @row: which
+ * @why: what it would take
+ *
+ * Context: any; see hv_row_in_use().
+ */
+void hv_row_unused(enum hv_row row, const char *why)
+{
+	if (rows[row].state == HV_REFUSED)
+		return;
+	rows[row].state = HV_UNUSED;
+	strscpy(rows[row].reason, why);
 }
 
 /**
