@@ -91,6 +91,8 @@ check: strict kernel
 check-debug: strict
 	@$(RIG) kernel --debug
 	@$(MODULES) --kernel-dir build/rig/kernel-debug
+	@$(RIG) kernel --core-debug
+	@$(MODULES) --kernel-dir build/core/rig/kernel-debug
 	@$(RIG) run --group check --kernel debug --results build/results/debug.json
 
 # perf in L1 makes the machine's image so big that all other tests would feel it.

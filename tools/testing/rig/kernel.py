@@ -54,15 +54,15 @@ class Variant:
     def directory(self) -> Path:
         # The source lies as far from it as from the plain one, and its configuration is the
         # same: so ccache has what our core does not change.
-        return BUILD / "core/rig/kernel" if self.core else RIG / f"kernel{self.suffix}"
+        return (BUILD / "core/rig" if self.core else RIG) / f"kernel{self.suffix}"
 
     @property
     def log(self) -> Path:
-        return RIG / f"kernel{self.suffix}.log"
+        return self.directory.with_name(f"kernel{self.suffix}.log")
 
     @property
     def stamp(self) -> Path:
-        return RIG / f"kernel{self.suffix}.stamp"
+        return self.directory.with_name(f"kernel{self.suffix}.stamp")
 
     def config(self) -> str:
         return "".join(path.read_text() for path in self.fragments)
@@ -75,7 +75,8 @@ class Variant:
 PLAIN = Variant("", (FRAGMENT,))
 DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
 GUEST = Variant("-guest", (FRAGMENT, HERE / "kernel-guest.config"))
-CORE = Variant("-core", (FRAGMENT,), core=True)
+CORE = Variant("", PLAIN.fragments, core=True)
+CORE_DEBUG = Variant("-debug", DEBUG.fragments, core=True)
 CORE_FILES = ("arch/x86/hyperv", "drivers/hv", "tools/build/assemble-kernel")
 
 
@@ -157,10 +158,10 @@ def _compile(variant: Variant, make: list[str], env: dict[str, str], release: st
 def build(variant: Variant = PLAIN) -> Kernel:
     """The rig's own kernel; built when its fragments, its source or the compiler changed."""
     tree = source()
-    release = f"{version_of(tree)}-rig{variant.suffix}"
+    release = f"{version_of(tree)}-rig{variant.suffix}{'-core' if variant.core else ''}"
     directory = variant.directory
     fingerprint = _fingerprint(variant, tree)
-    with lock(directory.name):
+    with lock(f"kernel-{release}"):
         if not variant.stamp.exists() or variant.stamp.read_text() != fingerprint:
             variant.stamp.unlink(missing_ok=True)
             directory.mkdir(parents=True, exist_ok=True)
@@ -169,7 +170,7 @@ def build(variant: Variant = PLAIN) -> Kernel:
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
             make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
             # Not in the configuration, which would be another one for all files
-            make += [f"LOCALVERSION={variant.suffix}"] if variant.core else []
+            make += ["LOCALVERSION=-core"] if variant.core else []
             say(f"kernel {release}: building it in {directory.relative_to(TOP)} from {tree}")
             _configure(variant, make, _environment())
             _compile(variant, make, _environment(), release)
@@ -209,7 +210,7 @@ def cloud() -> Kernel:
 
 def named(name: str) -> Kernel:
     """The kernel that a scenario names."""
-    variants = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE}
+    variants = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE, "core-debug": CORE_DEBUG}
     return build(variants[name]) if name in variants else cloud()
 
 

@@ -13,6 +13,7 @@ TABLE = HERE / "scenarios.ini"
 FLAVOURS = ("stock-plain", "stock", "nested", "core", "full")
 BENCHED = ("stock-plain", "stock", "nested")  # by default
 OUR_CORE = ("core", "full")  # on a kernel of their own
+OUR_CORE_IN = {"rig": "core", "debug": "core-debug"}
 OUR_KVM = ("nested", "full")
 GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
@@ -48,7 +49,7 @@ class Configuration:
     @property
     def slower(self) -> int:
         """How many times longer things may take."""
-        return DEBUG_SLOWER if self.kernel == "debug" else 1
+        return DEBUG_SLOWER if self.kernel.endswith("debug") else 1
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Scenario:
         return Configuration(
             cpu=",".join(word for word in offered if word != GPA_FLUSH),
             gpa_flush=GPA_FLUSH in offered,
-            kernel="core" if self.flavour in OUR_CORE else self.kernel,
+            kernel=OUR_CORE_IN[self.kernel] if self.flavour in OUR_CORE else self.kernel,
             cpus=self.cpus,
             memory=self.memory,
             append=self.append,
@@ -155,7 +156,7 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
     )
     if scenario.flavour not in FLAVOURS:
         raise ValueError(f"flavour '{scenario.flavour}' is none of {', '.join(FLAVOURS)}")
-    if scenario.flavour in OUR_CORE and scenario.kernel != "rig":
+    if scenario.flavour in OUR_CORE and scenario.kernel not in OUR_CORE_IN:
         raise ValueError(f"flavour '{scenario.flavour}' brings its kernel with it")
     if scenario.kernel not in KERNELS:
         raise ValueError(f"kernel '{scenario.kernel}' is none of {', '.join(KERNELS)}")
@@ -212,11 +213,11 @@ def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
 
 
 def with_debug_kernel(chosen: Sequence[Scenario]) -> list[Scenario]:
-    """Those that run our modules on the rig's plain kernel, on the debug kernel instead."""
+    """Those that run our modules or our core on the rig's plain kernel, on the debug kernel instead."""
     return [
         replace(s, kernel="debug", memory=s.memory + DEBUG_MEMORY, twice=False)
         for s in chosen
-        if s.kernel == "rig" and s.flavour == "nested"
+        if s.kernel == "rig" and s.flavour in (*OUR_KVM, *OUR_CORE)
     ]
 
 
