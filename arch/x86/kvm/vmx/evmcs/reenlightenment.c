@@ -97,37 +97,38 @@ bool evmcs_migration_holds(struct kvm_vcpu *vcpu)
 	return true;
 }
 
-/*
- * The kernel has read the frequency from an MSR. Where that does not fit the page, of which
- * L1's own time is made, the page is right: vCPUs with no frequency at all would never run.
- */
-static void correct_khz(void)
+/* By the TSC page, of which L1's own time is made; 0: it is not valid. */
+static unsigned int khz_of_page(void)
 {
 	struct evmcs_tsc_sample sample;
-	unsigned int khz;
 
 	if (!evmcs_clock_sample(&sample))
-		return;
-	khz = div_u64(evmcs_tsc_page_hz(sample.scale), 1000);
-	if (!khz || abs_diff(tsc_khz, khz) <= khz / 100 * KHZ_PERCENT)
-		return;
-	pr_warn("Hyper-V says that the TSC has %u kHz, but by its TSC page it has %u kHz\n",
-		tsc_khz, khz);
-	tsc_khz = khz;
+		return 0;
+	return DIV_ROUND_CLOSEST_ULL(evmcs_tsc_page_hz(sample.scale), 1000);
 }
 
 /**
  * evmcs_migration_switch() - end the emulation
  *
+ * The kernel's way to do that takes two exits more, for which the guests would wait, and the
+ * frequency from an MSR. Where that did not fit the page, vCPUs would have a wrong clock, and
+ * with no frequency at all would never run.
+ *
  * Context: kvm_lock held; no vCPU is in its guest.
  */
 void evmcs_migration_switch(void)
 {
+	unsigned int khz;
+
 	from_khz = tsc_khz;
 	last_hz = evmcs_clock_hz(from_khz * 1000ull);
 	last_tsc = rdtsc_ordered();
-	hyperv_stop_tsc_emulation();
-	correct_khz();
+	wrmsrl_safe(HV_X64_MSR_TSC_EMULATION_STATUS, 0);
+	khz = khz_of_page();
+	if (khz)
+		tsc_khz = khz;
+	else
+		hyperv_stop_tsc_emulation();
 	to_khz = tsc_khz;
 	migrations++;
 }
@@ -151,6 +152,27 @@ void evmcs_migration_rebase(struct kvm *kvm, void (*rebase)(struct kvm *kvm))
 							     ka->master_kernel_ns);
 }
 
+/* The MSR has told the kernel the frequency at boot, and tells other kernels. */
+static void check_msr(void)
+{
+	unsigned int khz = khz_of_page();
+	u64 hz;
+
+	if (!khz || rdmsrl_safe(HV_X64_MSR_TSC_FREQUENCY, &hz))
+		return;
+	if (abs_diff(div_u64(hz, 1000), (u64)khz) > khz / 100 * KHZ_PERCENT)
+		pr_warn("Hyper-V says that the TSC has %llu kHz, but by its TSC page it has %u kHz\n",
+			div_u64(hz, 1000), khz);
+}
+
+static void tell(struct work_struct *work)
+{
+	check_msr();
+	evmcs_clock_changed();
+}
+
+static DECLARE_DELAYED_WORK(tell_work, tell);
+
 /**
  * evmcs_migration_end() - vCPUs go on
  *
@@ -169,7 +191,8 @@ void evmcs_migration_end(void)
 	evmcs_clock_current();
 	/* Pairs with the acquire in evmcs_migration_holds(). */
 	smp_store_release(&holds, false);
-	evmcs_clock_changed();
+	/* Not now: those who have stood still want the CPUs. */
+	schedule_delayed_work(&tell_work, 1);
 }
 
 static bool in_progress(void)
@@ -240,6 +263,7 @@ void evmcs_migration_stop(void)
 	clear_hv_tscchange_cb();
 	/* The kernel's work may have read the callback before it was cleared. */
 	__flush_workqueue(system_wq);
+	cancel_delayed_work_sync(&tell_work);
 	if (!is_available())
 		return;
 	wrmsrl_safe(HV_X64_MSR_TSC_EMULATION_CONTROL, 0);
