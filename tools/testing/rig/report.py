@@ -170,6 +170,7 @@ def record(outcome: Outcome) -> dict[str, object]:
         "faults": list(outcome.scenario.faults),
         "start": outcome.start,
         "seconds": round(outcome.seconds, 2),
+        "cpu_seconds": round(outcome.cpu_seconds, 2),
         "passed": report(outcome).passed,
         "lives": lives(outcome),
         "stale": outcome.stale or {},

@@ -30,6 +30,7 @@ class Outcome:
     window: dict[str, int] = field(default_factory=dict)  # L0's l0/window
     difference: str | None = None  # between two runs; None: there was one
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of them the machine ran: the others are the host's other work
     log: Path | None = None
 
 
@@ -113,6 +114,7 @@ class Session:
             self._counted("direct-flush") or None,
             self._counted("window"),
             seconds=self.seconds,
+            cpu_seconds=self.machine.cpu_seconds(),
             log=self._log,
         )
 
