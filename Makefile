@@ -71,7 +71,7 @@ run: rig
 # Suites: run (as "make run" has it), cpuid, tlb, directflush, clock
 SUITE ?= run
 .PHONY: bench
-bench: strict $(if $(filter clock,$(SUITE)),guest-kernel)
+bench: strict $(if $(filter clock,$(SUITE)),guest-kernel kernel)
 	@$(RIG) bench $(SUITE)
 
 # For L1 and L2: a kernel that knows KVM's clock.
