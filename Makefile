@@ -22,6 +22,7 @@ help:
 	@echo '  make bench SUITE=directflush'
 	@echo '                         flushes of L2'\''s TLB: whom they wake, whom they reach'
 	@echo '  make bench SUITE=clock what it costs to read the clock, at each level'
+	@echo '  make bench SUITE=core  what L1'\''s own use of Hyper-V costs: to boot, a hypercall, an interrupt'
 	@echo '  make check             run every test; KTAP'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
@@ -68,11 +69,17 @@ strict: rig
 run: rig
 	@$(RIG) bench
 
-# Suites: run (as "make run" has it), cpuid, tlb, directflush, clock
+# Suites: run (as "make run" has it), cpuid, tlb, directflush, clock, core
 SUITE ?= run
 .PHONY: bench
-bench: strict $(if $(filter clock,$(SUITE)),guest-kernel kernel)
+bench: strict $(if $(filter clock,$(SUITE)),guest-kernel kernel) $(if $(filter core,$(SUITE)),test-modules)
 	@$(RIG) bench $(SUITE)
+
+# By which tests in L1 get at the kernel's API, for both of the rig's kernels
+.PHONY: test-modules
+test-modules: rig kernel
+	@$(MAKE) -s -C tools/testing/modules KERNEL=$(TOP)/build/rig/kernel
+	@$(MAKE) -s -C tools/testing/modules KERNEL=$(TOP)/build/core/rig/kernel
 
 # For L1 and L2: a kernel that knows KVM's clock.
 .PHONY: guest-kernel

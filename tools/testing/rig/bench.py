@@ -12,6 +12,7 @@ import runner
 import scenarios
 from common import MODULES, RESULTS, TOP, CannotRun, say
 from emulator import outer_machine
+from scenarios import Scenario
 from session import Outcome
 
 # What a flavour changes against the one before it in the table
@@ -123,8 +124,8 @@ def _check(outcome: Outcome) -> bool:
     return False
 
 
-def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
-    """Run a row of the table in each flavour of L1, one after another; yields them in this order."""
+def in_flavours(row: str, flavours: Sequence[str]) -> list[Scenario]:
+    """A row of the table in each flavour of L1."""
     unknown = set(flavours) - set(scenarios.FLAVOURS)
     if unknown:
         raise CannotRun(f"no flavour '{min(unknown)}'; there are {', '.join(scenarios.FLAVOURS)}")
@@ -135,15 +136,26 @@ def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
             f"no modules of ours for {release}; build them with 'tools/build/modules --kernel-dir"
             f" {kernel.KERNEL.relative_to(TOP)}', or measure without: rig bench --flavours stock-plain,stock"
         )
-    say(f"{row}: {len(flavours)} flavours of L1, one after another")
+    return [replace(template, name=f"{row}-{flavour}", flavour=flavour) for flavour in flavours]
+
+
+def measure_all(rows: Sequence[Scenario]) -> Iterator[Outcome]:
+    """Run scenarios, one after another; yields their outcomes in this order."""
     outcomes = {}
-    # Flavours that share an L1 come first.
-    for outcome in runner.run([replace(template, name=f"{row}-{flavour}", flavour=flavour) for flavour in flavours], jobs=1):
+    # Those that share an L1 come first.
+    for outcome in runner.run(rows, jobs=1):
         if not _check(outcome):
             raise NoFigures
         say(f"{outcome.scenario.name}: {outcome.seconds:.0f} s")
-        outcomes[outcome.scenario.flavour] = outcome
-    yield from (outcomes[flavour] for flavour in flavours)
+        outcomes[outcome.scenario.name] = outcome
+    yield from (outcomes[row.name] for row in rows)
+
+
+def measure(row: str, flavours: Sequence[str]) -> Iterator[Outcome]:
+    """Run a row of the table in each flavour of L1, one after another; yields them in this order."""
+    rows = in_flavours(row, flavours)
+    say(f"{row}: {len(flavours)} flavours of L1, one after another")
+    yield from measure_all(rows)
 
 
 class NoFigures(Exception):

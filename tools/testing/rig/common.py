@@ -15,6 +15,7 @@ RIG = BUILD / "rig"
 KERNEL = RIG / "kernel"
 MODULES = BUILD / "modules"
 SELFTESTS = BUILD / "selftests"
+TEST_MODULES = BUILD / "test-modules"
 HVNEST = BUILD / "hv-static/hvnest"
 RESULTS = BUILD / "results"
 

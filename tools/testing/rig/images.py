@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import kernel
-from common import HERE, HVNEST, MODULES, RIG, SELFTESTS, TOP, CannotRun, output_of, say
+from common import HERE, HVNEST, MODULES, RIG, SELFTESTS, TEST_MODULES, TOP, CannotRun, output_of, say
 from cpio import Archive
 from scenarios import Configuration, Kvm, Scenario
 
@@ -100,6 +100,13 @@ def _programs(commands: Iterable[str]) -> dict[str, Path]:
     if HVNEST.is_file():
         found["bin/hvnest"] = HVNEST
     return {name: path for name, path in found.items() if path.name in called}
+
+
+def _test_modules(programs: Mapping[str, Path], booted: kernel.Kernel) -> dict[str, Path]:
+    """The modules that programs need, by their place in L1: those of the same name."""
+    names = {path.name for path in programs.values()}
+    found = sorted((TEST_MODULES / booted.release).glob("*.ko"))
+    return {f"test-modules/{module.name}": module for module in found if module.stem in names}
 
 
 def _file(name: str, path: Path) -> bytes:
@@ -221,9 +228,14 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         alike = [s for some in scenarios.values() for s in some]
         archive.data(f"{row}/scenarios", _commands(alike))
         parts = ["l1/base", f"{row}/scenarios"]
-        for name, path in _programs(command for s in alike for command in s.run).items():
+        programs = _programs(command for s in alike for command in s.run)
+        for name, path in programs.items():
             archive.data(f"l1/{name}", _file(name, path))
             parts.append(f"l1/{name}")
+        for name, path in _test_modules(programs, booted).items():
+            part = f"l1/{booted.release}/{name}"
+            archive.data(part, _file(name, path))
+            parts.append(part)
         for modules in {kvm.modules: None for kvm in scenarios}:
             part = f"l1/kvm-{kvms[modules]}-{booted.release}"
             archive.data(part, _l1_modules(kvms[modules], modules, booted))

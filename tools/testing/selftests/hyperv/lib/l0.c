@@ -58,11 +58,15 @@ static void expect_line(char *line, size_t size)
 		ktap_bail("L0 did not answer on %s within %d ms", CHANNEL, ANSWER_MS);
 }
 
-bool l0_open(const char **why)
+static void close_channel(void)
 {
-	struct l0_counts ignored;
+	close(channel);
+	channel = -1;
+}
+
+bool l0_open_counting(const char **why)
+{
 	struct termios tio;
-	char line[64];
 
 	if (channel >= 0)
 		return true;
@@ -74,24 +78,33 @@ bool l0_open(const char **why)
 	/* A port without hardware opens, but has no attributes. */
 	if (tcgetattr(channel, &tio)) {
 		*why = "no control channel to L0: " CHANNEL " has no hardware";
-		goto absent;
+		close_channel();
+		return false;
 	}
 	cfmakeraw(&tio);
 	cfsetspeed(&tio, B115200);
 	if (tcsetattr(channel, TCSANOW, &tio) || tcflush(channel, TCIOFLUSH))
 		ktap_bail("%s: %s", CHANNEL, strerror(errno));
+	return true;
+}
 
+bool l0_open(const char **why)
+{
+	struct l0_counts ignored;
+	char line[64];
+
+	if (channel >= 0)
+		return true;
+	if (!l0_open_counting(why))
+		return false;
 	send_line("count start\n");
 	if (!receive_line(line, sizeof(line)) || strcmp(line, "ok")) {
 		*why = "no control channel to L0: nobody answers on " CHANNEL;
-		goto absent;
+		close_channel();
+		return false;
 	}
 	l0_count_stop("hello", &ignored);
 	return true;
-absent:
-	close(channel);
-	channel = -1;
-	return false;
 }
 
 void l0_count_start(void)
@@ -116,14 +129,14 @@ unsigned int l0_save(void)
 	return in_l2;
 }
 
-void l0_count_stop(const char *name, struct l0_counts *counts)
+static void end_count(const char *verb, const char *name, struct l0_counts *counts)
 {
 	unsigned long long hits, total = 0;
 	unsigned int rows, reason;
 	char line[64];
 
 	memset(counts, 0, sizeof(*counts));
-	snprintf(line, sizeof(line), "count stop %s\n", name);
+	snprintf(line, sizeof(line), "count %s %s\n", verb, name);
 	send_line(line);
 	expect_line(line, sizeof(line));
 	if (sscanf(line, "ok %u", &rows) != 1)
@@ -138,6 +151,16 @@ void l0_count_stop(const char *name, struct l0_counts *counts)
 	/* The request itself makes exits: none means that nobody counted. */
 	if (!total)
 		ktap_bail("L0 answers, but counts no exits");
+}
+
+void l0_count_stop(const char *name, struct l0_counts *counts)
+{
+	end_count("stop", name, counts);
+}
+
+void l0_count_read(const char *name, struct l0_counts *counts)
+{
+	end_count("read", name, counts);
 }
 
 struct counter {

@@ -7,6 +7,7 @@
  *
  *	count start		L0 clears its table of exits and starts to count: "ok"
  *	count stop NAME		L0 stops: "ok N", then N lines "REASON HITS", decimal
+ *	count read NAME		the same when L0 has stopped by itself
  *	read ept|direct_flush|clock
  *				"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
  *	clock WORDS		L0 does with L1's clock what its debugfs file "clock" takes
@@ -61,8 +62,14 @@ struct l0_direct_flush {
 /* True if L0 answers; otherwise *@why says what is missing. */
 bool l0_open(const char **why);
 
+/* The same where L0 has begun to count before it started L1: l0_count_read() comes next. */
+bool l0_open_counting(const char **why);
+
 void l0_count_start(void);
 void l0_count_stop(const char *name, struct l0_counts *counts);
+
+/* What L0 had counted when it stopped by itself */
+void l0_count_read(const char *name, struct l0_counts *counts);
 
 /* 0, or -1 if L0 does not count this. */
 int l0_ept_read(struct l0_ept *counters);
