@@ -204,24 +204,25 @@ static void __init take_over_sched_clock(void)
 	x86_platform.restore_sched_clock_state = restore_state;
 }
 
-/* Does the page tell the counter's time? One that says nothing yet may do so later. */
-static bool __init page_is_right(void)
+/*
+ * Does the page tell the counter's time, which was @before a moment ago? One that says
+ * nothing yet may do so later.
+ */
+static bool __init page_is_right(u64 before)
 {
-	u64 tsc, time, before = counter();
+	u64 tsc, time;
 
 	if (!hv_read_tsc_page_tsc(&reference.tsc, &tsc, &time))
 		return true;
 	return time + MOST_APART >= before && time <= counter() + MOST_APART;
 }
 
-static bool __init start_counter(bool tsc_stays)
+static bool __init start_counter(bool tsc_stays, u64 *time)
 {
-	u64 time;
-
 	if (!hv_row_wanted(HV_ROW_REFERENCE_COUNTER,
 			   ms_hyperv.features & HV_MSR_TIME_REF_COUNT_AVAILABLE))
 		return false;
-	if (rdmsrl_safe(HV_X64_MSR_TIME_REF_COUNT, &time)) {
+	if (rdmsrl_safe(HV_X64_MSR_TIME_REF_COUNT, time)) {
 		hv_row_refused(HV_ROW_REFERENCE_COUNTER, "reading it faults");
 		return false;
 	}
@@ -232,7 +233,7 @@ static bool __init start_counter(bool tsc_stays)
 	return true;
 }
 
-static void __init start_page(bool tsc_stays)
+static void __init start_page(bool tsc_stays, u64 before)
 {
 	if (!hv_row_wanted(HV_ROW_REFERENCE_TSC,
 			   ms_hyperv.features & HV_MSR_REFERENCE_TSC_AVAILABLE))
@@ -241,7 +242,7 @@ static void __init start_page(bool tsc_stays)
 		hv_row_refused(HV_ROW_REFERENCE_TSC, "its MSR does not take the page's address");
 		return;
 	}
-	if (!page_is_right()) {
+	if (!page_is_right(before)) {
 		deactivate_page();
 		hv_row_refused(HV_ROW_REFERENCE_TSC, "it tells another time than the counter");
 		return;
@@ -264,9 +265,10 @@ static void __init start_page(bool tsc_stays)
 void __init hv_clock_init(void)
 {
 	bool tsc_stays = hv_row_state(HV_ROW_INVARIANT_TSC) == HV_IN_USE;
+	u64 time;
 
-	if (start_counter(tsc_stays)) {
-		start_page(tsc_stays);
+	if (start_counter(tsc_stays, &time)) {
+		start_page(tsc_stays, time);
 		/* sched_clock() has its other source by now, and stays stable. */
 		if (!tsc_stays)
 			mark_tsc_unstable("its rate may change when Hyper-V migrates this VM");

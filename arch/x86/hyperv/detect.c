@@ -58,13 +58,13 @@ EXPORT_SYMBOL_GPL(hv_get_hypervisor_version);
 
 static void __init read_features(void)
 {
-	u32 ecx;
+	u32 ecx, edx;
 
 	cpuid(HYPERV_CPUID_FEATURES, &ms_hyperv.features, &ms_hyperv.priv_high, &ecx,
 	      &ms_hyperv.misc_features);
 	ms_hyperv.hints = cpuid_eax(HYPERV_CPUID_ENLIGHTMENT_INFO);
-	ms_hyperv.max_vp_index = cpuid_eax(HYPERV_CPUID_IMPLEMENT_LIMITS);
-	ms_hyperv.max_lp_index = cpuid_ebx(HYPERV_CPUID_IMPLEMENT_LIMITS);
+	cpuid(HYPERV_CPUID_IMPLEMENT_LIMITS, &ms_hyperv.max_vp_index, &ms_hyperv.max_lp_index,
+	      &ecx, &edx);
 	if (max_leaf() >= HYPERV_CPUID_NESTED_FEATURES)
 		ms_hyperv.nested_features = cpuid_eax(HYPERV_CPUID_NESTED_FEATURES);
 }

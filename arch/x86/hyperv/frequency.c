@@ -50,9 +50,12 @@ u64 hv_tsc_hz(void)
 	return read_hz(HV_X64_MSR_TSC_FREQUENCY);
 }
 
+/* When the kernel boots. To calibrate, it asks twice: each read is an exit. */
+static unsigned long boot_tsc_khz __ro_after_init;
+
 static unsigned long hyperv_tsc_khz(void)
 {
-	return div_u64(hv_tsc_hz(), 1000);
+	return boot_tsc_khz;
 }
 
 /**
@@ -71,7 +74,8 @@ void __init hv_frequency_init(void)
 		return;
 	}
 	apic_hz = read_hz(HV_X64_MSR_APIC_FREQUENCY);
-	if (!hv_tsc_hz() || !apic_hz) {
+	boot_tsc_khz = div_u64(hv_tsc_hz(), 1000);
+	if (!boot_tsc_khz || !apic_hz) {
 		ms_hyperv.misc_features &= ~HV_FEATURE_FREQUENCY_MSRS_AVAILABLE;
 		hv_row_refused(HV_ROW_FREQUENCIES, "Hyper-V does not tell those of TSC and APIC");
 		return;
