@@ -3,17 +3,19 @@
  * KVM's EPTs: have Hyper-V forget what it made of them, on all processors. TLFS 16.11.7
  * and 16.11.8: HvCallFlushGuestPhysicalAddressSpace, HvCallFlushGuestPhysicalAddressList.
  */
+#include <linux/build_bug.h>
 #include <linux/export.h>
 #include <linux/minmax.h>
 #include <asm/mshyperv.h>
 
+#include "result.h"
+
 #define CREATE_TRACE_POINTS
 #include <asm/trace/hyperv.h>
 
-static int to_error(u64 status)
-{
-	return hv_result_success(status) ? 0 : -EIO;
-}
+static_assert(HV_REPS_SHIFT == HV_HYPERCALL_REP_COMP_OFFSET);
+static_assert(HV_REPS_MASK << HV_REPS_SHIFT == HV_HYPERCALL_REP_COMP_MASK);
+static_assert(HV_REP_START_SHIFT == HV_HYPERCALL_REP_START_OFFSET);
 
 /* This CPU's input page with interrupts off, or NULL with interrupts as they were. */
 static void *begin(unsigned long *flags)
@@ -34,7 +36,7 @@ static void *begin(unsigned long *flags)
  * @as: physical address of its root
  *
  * Context: any but NMI.
- * Return: 0; -ENODEV without a hypercall page; -EIO where Hyper-V does not do it.
+ * Return: 0; -ENODEV without a hypercall page; else see hv_status_error().
  */
 int hyperv_flush_guest_mapping(u64 as)
 {
@@ -45,8 +47,8 @@ int hyperv_flush_guest_mapping(u64 as)
 	input = begin(&flags);
 	if (input) {
 		*input = (struct hv_guest_mapping_flush){ .address_space = as };
-		error = to_error(hv_do_hypercall(HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_SPACE,
-						 input, NULL));
+		error = hv_status_error(hv_do_hypercall(HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_SPACE,
+							input, NULL));
 		local_irq_restore(flags);
 	}
 	trace_hyperv_nested_flush_guest_mapping(as, error);
@@ -84,6 +86,19 @@ int hyperv_fill_flush_guest_mapping_list(struct hv_guest_mapping_flush_list *flu
 }
 EXPORT_SYMBOL_GPL(hyperv_fill_flush_guest_mapping_list);
 
+static int flush_list(struct hv_guest_mapping_flush_list *input, u16 entries)
+{
+	const u16 code = HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_LIST;
+	int next = 0;
+
+	do {
+		u64 control = hv_rep_control(code, entries, next);
+
+		next = hv_rep_next(hv_do_hypercall(control, input, NULL), entries, next);
+	} while (next > 0);
+	return next;
+}
+
 /**
  * hyperv_flush_guest_mapping_range() - pages of an EPT
  * @as:        physical address of its root
@@ -91,8 +106,8 @@ EXPORT_SYMBOL_GPL(hyperv_fill_flush_guest_mapping_list);
  * @data:      for @fill_func
  *
  * Context: any but NMI; @fill_func is called with interrupts off.
- * Return: 0; an error of @fill_func; -ENODEV without a hypercall page; -EIO where
- * Hyper-V does not do it.
+ * Return: 0; an error of @fill_func; -ENODEV without a hypercall page; else see
+ * hv_status_error() and hv_rep_next().
  */
 int hyperv_flush_guest_mapping_range(u64 as, hyperv_fill_flush_list_func fill_func, void *data)
 {
@@ -105,12 +120,8 @@ int hyperv_flush_guest_mapping_range(u64 as, hyperv_fill_flush_list_func fill_fu
 		input->address_space = as;
 		input->flags = 0;
 		error = fill_func(input, data);
-		if (error > 0) {
-			u64 status = hv_do_rep_hypercall(HVCALL_FLUSH_GUEST_PHYSICAL_ADDRESS_LIST,
-							 error, 0, input, NULL);
-
-			error = to_error(status);
-		}
+		if (error > 0)
+			error = flush_list(input, error);
 		local_irq_restore(flags);
 	}
 	trace_hyperv_nested_flush_guest_mapping_range(as, error);

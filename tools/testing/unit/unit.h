@@ -16,6 +16,7 @@
 #define FLUSH_LIST_CASES	9
 #define L2_FLUSH_RULE_CASES	2
 #define TSC_PAGE_CASES		6
+#define HV_RESULT_CASES		4
 
 void test_fields(const char *tlfs);
 void test_clean_fields(void);
@@ -24,5 +25,6 @@ void test_gfn_ranges(void);
 void test_flush_list(void);
 void test_l2_flush_rule(void);
 void test_tsc_page(const char *table);
+void test_hv_result(void);
 
 #endif /* HVNEST_UNIT_H */
