@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+struct dentry;
+
 /*
  * enum hv_row - what Hyper-V offers, as far as the core knows it
  *
@@ -84,6 +86,11 @@ int hv_vp_assist_init(void);
 void hv_vp_assist_start(unsigned int cpu);
 void hv_vp_assist_stop(unsigned int cpu);
 void hv_eoi_init(void);
+
+/* vp_runtime.c */
+void hv_vp_runtime_init(void);
+void hv_vp_runtime_start(unsigned int cpu);
+void hv_vp_runtime_create_file(struct dentry *directory);
 
 /* reenlightenment.c */
 void hv_reenlightenment_init(void);

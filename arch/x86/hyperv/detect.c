@@ -89,7 +89,6 @@ static void __init note_native(void)
 	hv_row_native(HV_ROW_IPI, ms_hyperv.hints & HV_X64_CLUSTER_IPI_RECOMMENDED);
 	hv_row_native(HV_ROW_SPINLOCKS, ms_hyperv.features & HV_MSR_GUEST_IDLE_AVAILABLE);
 	hv_row_native(HV_ROW_STIMERS, ms_hyperv.features & HV_MSR_SYNTIMER_AVAILABLE);
-	hv_row_native(HV_ROW_VP_RUNTIME, ms_hyperv.features & HV_MSR_VP_RUNTIME_AVAILABLE);
 	hv_row_native(HV_ROW_CRASH, ms_hyperv.misc_features & HV_FEATURE_GUEST_CRASH_MSR_AVAILABLE);
 }
 

@@ -30,6 +30,7 @@ int hv_cpu_start(unsigned int cpu)
 			hv_row_in_use(HV_ROW_VP_INDEX);
 	}
 	hv_vp_assist_start(cpu);
+	hv_vp_runtime_start(cpu);
 	return 0;
 }
 
@@ -81,6 +82,7 @@ void __init hyperv_init(void)
 	}
 	hv_hypercall_start();
 	hv_vp_assist_init();
+	hv_vp_runtime_init();
 	error = cpuhp_setup_state(CPUHP_AP_HYPERV_ONLINE, "x86/hyperv:online", hv_cpu_start,
 				  hv_cpu_stop);
 	if (error < 0)

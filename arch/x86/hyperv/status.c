@@ -218,6 +218,7 @@ static int __init create_file(void)
 		return 0;
 	directory = debugfs_create_dir("hvnest-core", NULL);
 	debugfs_create_file("status", 0444, directory, NULL, &status_fops);
+	hv_vp_runtime_create_file(directory);
 	return 0;
 }
 late_initcall(create_file);
