@@ -72,6 +72,7 @@ kvm_x86_init(...)
 +	l0_ept_init();
 +	l0_direct_flush_init();
 +	l0_clock_init();
++	l0_pages_init();
 	kvm_init_xstate_sizes@p();
 	...
 }
@@ -96,3 +97,4 @@ position p;
 + #include "l0/direct_flush.h"
 + #include "l0/ept.h"
 + #include "l0/faults.h"
++ #include "l0/pages.h"

@@ -233,6 +233,15 @@ int l0_direct_flush_read(struct l0_direct_flush *counters)
 	return read_counters("direct_flush", known, ARRAY_SIZE(known));
 }
 
+int l0_assist_page_read(uint64_t vp_index, uint64_t *msr)
+{
+	char name[16];
+	const struct counter known = { name, msr };
+
+	snprintf(name, sizeof(name), "assist%u", (unsigned int)vp_index);
+	return read_counters("pages", &known, 1);
+}
+
 int l0_clock_read(struct l0_clock *counters)
 {
 	const struct counter known[] = {

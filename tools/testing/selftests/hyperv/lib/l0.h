@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * l0.h: asks the rig's L0 how often each exit reason occurred, what it did for L1's
- * EPTs, and which TLB flushes of L2 it served; and has it migrate L1, save and restore it.
+ * EPTs, which TLB flushes of L2 it served, and which pages L1 has told it of; and has it
+ * migrate L1, save and restore it.
  *
  * The control channel is the second serial port of L1, one line each way:
  *
  *	count start		L0 clears its table of exits and starts to count: "ok"
  *	count stop NAME		L0 stops: "ok N", then N lines "REASON HITS", decimal
  *	count read NAME		the same when L0 has stopped by itself
- *	read ept|direct_flush|clock
+ *	read ept|direct_flush|clock|pages
  *				"ok N", then N lines "NAME VALUE"; N is 0 if L0 has none
  *	clock WORDS		L0 does with L1's clock what its debugfs file "clock" takes
  *				these words for: "ok"
@@ -74,6 +75,12 @@ void l0_count_read(const char *name, struct l0_counts *counts);
 /* 0, or -1 if L0 does not count this. */
 int l0_ept_read(struct l0_ept *counters);
 int l0_direct_flush_read(struct l0_direct_flush *counters);
+
+/*
+ * The MSR of the VP assist page of the processor of that VP index, which may be offline. 0, or
+ * -1 if L0 does not tell.
+ */
+int l0_assist_page_read(uint64_t vp_index, uint64_t *msr);
 
 /* Migrations of L1 to a TSC of another frequency, since L0 has booted. */
 struct l0_clock {
