@@ -137,6 +137,15 @@ def _l2(booted: kernel.Kernel) -> bytes:
     return _bytes(archive)
 
 
+def _next(booted: kernel.Kernel) -> bytes:
+    """What an L1 needs to put another kernel in its place."""
+    archive = Archive()
+    archive.file("bin/next-kernel", HERE / "next-kernel")
+    archive.file("bin/start_kernel", _need(SELFTESTS / "start_kernel", "make rig"))
+    archive.file("next/bzimage", booted.bzimage)
+    return _bytes(archive)
+
+
 def _perf() -> bytes:
     """What an L1 needs to measure an L2 with perf."""
     archive = Archive()
@@ -235,6 +244,10 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         for name, path in _test_modules(programs, booted).items():
             part = f"l1/{booted.release}/{name}"
             archive.data(part, _file(name, path))
+            parts.append(part)
+        if any("next-kernel" in command.split() for s in alike for command in s.run):
+            part = f"l1/next-{booted.release}"
+            archive.data(part, _next(booted))
             parts.append(part)
         for modules in {kvm.modules: None for kvm in scenarios}:
             part = f"l1/kvm-{kvms[modules]}-{booted.release}"

@@ -28,6 +28,7 @@ class Kernel:
 
     release: str
     vmlinux: Path  # an ELF file that QEMU enters through PVH
+    bzimage: Path  # the same, as a boot loader takes it
     modules: dict[str, Path]
     build_ours: str  # the command that builds our modules for it
 
@@ -178,6 +179,7 @@ def build(variant: Variant = PLAIN) -> Kernel:
     return Kernel(
         release,
         directory / "arch/x86/boot/compressed/vmlinux.bin",
+        directory / "arch/x86/boot/bzImage",
         dict(zip(KVM_MODULES, (directory / f"{path}.ko" for path in KVM_PATHS))),
         f"tools/build/modules --kernel-dir {directory.relative_to(TOP)}",
     )
@@ -201,11 +203,12 @@ def cloud() -> Kernel:
         if not (root / "boot" / f"vmlinuz-{release}").exists():
             root = BUILD / f"cloud-{release}"
             _fetch(packages[0], root)
+        bzimage = root / "boot" / f"vmlinuz-{release}"
         prepared = RIG / f"cloud-{release}"
         if not (prepared / "vmlinux").exists():
             _prepare(tree, root, release, prepared)
     modules = {name: prepared / f"{name}.ko" for name in CLOUD_MODULES}
-    return Kernel(release, prepared / "vmlinux", modules, "make modules")
+    return Kernel(release, prepared / "vmlinux", bzimage, modules, "make modules")
 
 
 def named(name: str) -> Kernel:
