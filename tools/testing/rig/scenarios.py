@@ -90,7 +90,16 @@ class Scenario:
     twice: bool
     groups: tuple[str, ...]
     modules: Path | None = None  # a directory with kvm.ko and kvm-intel.ko to use in place of ours
-    twin: bool = False  # a copy of another row, to see how the peer does
+    copy: bool = False  # of a row, in another flavour
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} on {self.flavour}" if self.copy else self.name
+
+    @property
+    def twin(self) -> bool:
+        """A copy that is there to see how the peer does."""
+        return self.copy and self.flavour == "stock"
 
     @property
     def configuration(self) -> Configuration:
@@ -205,7 +214,7 @@ def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
     """Beside each scenario of our modules, the same one on the kernel's own; not where L1 takes minutes to boot."""
     twins = [
         # Whether eVMCS is in use is no question to the peer, only what comes of it.
-        replace(s, flavour="stock", twin=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
+        replace(s, flavour="stock", copy=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
         for s in chosen
         if s.flavour == "nested" and s.kernel == "rig"
     ]

@@ -33,6 +33,11 @@ class Outcome:
     cpu_seconds: float = 0.0  # of them the machine ran: the others are the host's other work
     log: Path | None = None
 
+    @property
+    def booted(self) -> bool:
+        """L1 came up to its init."""
+        return "@fork l1" in self.console
+
 
 class Failed(Exception):
     """The machine did not get to where it should."""

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * status: the table of enlightenments and costs that our modules show.
+ * status: the table of enlightenments and costs that our modules show, or our core.
  *
  *	status [NAME=STATE]...		for example: status evmcs=in-use
+ *	status --core [NAME=STATE]...	likewise: status --core reference-tsc=in-use
  *
  * Proved: every line of the table has the three fields NAME, STATE and REASON, a
  * known state, and a reason where the state needs one; each row that the command
  * line names is in the state given there.
  *
  * Broken by: an enlightenment that silently is not used, or a table that tools
- * cannot parse. Stock modules have no table: all cases are skipped.
+ * cannot parse. Stock modules and the kernel's own core have no table: all cases are
+ * skipped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,8 +26,10 @@ static const struct {
 	bool needs_reason;
 } states[] = {
 	{ "absent", false }, { "refused", true }, { "off", false }, { "in-use", false },
-	{ "avoided", false }, { "paid", true },
+	{ "avoided", false }, { "paid", true }, { "native", true }, { "unused", true },
 };
+
+static const char *path = HVNEST_STATUS;
 
 static bool line_is_valid(const char *line)
 {
@@ -65,9 +69,9 @@ static void check_row(char *wanted)
 	char found[32];
 
 	if (!state)
-		ktap_bail("usage: status [NAME=STATE]...");
+		ktap_bail("usage: status [--core] [NAME=STATE]...");
 	*state++ = '\0';
-	if (!evmcs_status_row(wanted, found, sizeof(found)))
+	if (!status_row(path, wanted, found, sizeof(found)))
 		snprintf(found, sizeof(found), "missing from the table");
 	if (strcmp(found, state))
 		ktap_diag("%s is %s", wanted, found);
@@ -76,13 +80,19 @@ static void check_row(char *wanted)
 
 int main(int argc, char **argv)
 {
-	FILE *table = fopen(HVNEST_STATUS, "r");
+	FILE *table;
 
+	if (argc > 1 && !strcmp(argv[1], "--core")) {
+		path = HVNEST_CORE_STATUS;
+		argc--;
+		argv++;
+	}
 	ktap_plan(argc);
+	table = fopen(path, "r");
 	if (!table) {
 		if (errno != ENOENT)
-			ktap_bail(HVNEST_STATUS ": %s", strerror(errno));
-		ktap_skip_rest("no " HVNEST_STATUS ": these are stock modules");
+			ktap_bail("%s: %s", path, strerror(errno));
+		ktap_skip_rest("no %s: that is the kernel's own", path);
 		return ktap_exit();
 	}
 	check_format(table);

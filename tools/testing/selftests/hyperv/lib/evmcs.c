@@ -42,9 +42,9 @@ bool evmcs_parameter(void)
 	return c == 'Y' || c == '1';
 }
 
-bool evmcs_status_row(const char *name, char *state, size_t size)
+bool status_row(const char *path, const char *name, char *state, size_t size)
 {
-	FILE *f = fopen(HVNEST_STATUS, "r");
+	FILE *f = fopen(path, "r");
 	char line[256];
 	bool found = false;
 
@@ -61,6 +61,11 @@ bool evmcs_status_row(const char *name, char *state, size_t size)
 	}
 	fclose(f);
 	return found;
+}
+
+bool evmcs_status_row(const char *name, char *state, size_t size)
+{
+	return status_row(HVNEST_STATUS, name, state, size);
 }
 
 bool evmcs_in_use(void)

@@ -7,7 +7,10 @@
 #include <stddef.h>
 
 /* Our modules' table of enlightenments; stock modules have none. */
-#define HVNEST_STATUS	"/sys/kernel/debug/hvnest/status"
+#define HVNEST_STATUS		"/sys/kernel/debug/hvnest/status"
+
+/* Our core's; the kernel's own has none. */
+#define HVNEST_CORE_STATUS	"/sys/kernel/debug/hvnest-core/status"
 
 /* Hyper-V recommends it and offers version 1 (TLFS, CPUID 0x40000004, 0x4000000A). */
 bool evmcs_advertised(void);
@@ -22,9 +25,12 @@ bool evmcs_parameter(void);
 bool evmcs_in_use(void);
 
 /*
- * Copies the state of enlightenment @name from the status table to @state. False
- * if there is no table or no such row.
+ * Copies the state of enlightenment @name from the status table at @path to @state.
+ * False if there is no table or no such row.
  */
+bool status_row(const char *path, const char *name, char *state, size_t size);
+
+/* Likewise from our modules' table. */
 bool evmcs_status_row(const char *name, char *state, size_t size);
 
 /*
