@@ -117,6 +117,16 @@ static unsigned int choose_target(unsigned int leaving)
 	return nr_cpu_ids;
 }
 
+/* Hyper-V may take a write and do nothing. */
+static int write_and_check(u32 msr, u64 value)
+{
+	u64 result;
+
+	if (wrmsrl_safe(msr, value) || rdmsrl_safe(msr, &result))
+		return -EIO;
+	return result == value ? 0 : -EIO;
+}
+
 /* TLFS 12.7.1; target_lock held */
 static int tell_target(unsigned int cpu)
 {
@@ -130,7 +140,7 @@ static int tell_target(unsigned int cpu)
 		control.bits.enabled = 1;
 		control.bits.target_vp = hv_vp_index[cpu];
 	}
-	return wrmsrl_safe(HV_X64_MSR_REENLIGHTENMENT_CONTROL, control.value);
+	return write_and_check(HV_X64_MSR_REENLIGHTENMENT_CONTROL, control.value);
 }
 
 /* Be interrupted after a migration, with the TSC emulated until we have ended that. */
@@ -144,7 +154,7 @@ static int start(void)
 	error = can_be_target(cpu) ? tell_target(cpu) : -ENODEV;
 	spin_unlock_irq(&target_lock);
 	if (!error)
-		error = wrmsrl_safe(HV_X64_MSR_TSC_EMULATION_CONTROL, EMULATE);
+		error = write_and_check(HV_X64_MSR_TSC_EMULATION_CONTROL, EMULATE);
 	return error;
 }
 
@@ -175,7 +185,7 @@ void set_hv_tscchange_cb(void (*cb)(void))
 	if (start()) {
 		callback = NULL;
 		stop();
-		hv_row_refused(HV_ROW_REENLIGHTENMENT, "Hyper-V refuses the write of its MSRs");
+		hv_row_refused(HV_ROW_REENLIGHTENMENT, "its MSRs do not take the writes");
 	} else {
 		hv_row_in_use(HV_ROW_REENLIGHTENMENT);
 	}
@@ -252,7 +262,7 @@ void hv_reenlightenment_resume(void)
 	if (!available || !callback)
 		return;
 	if (tell_target(choose_target(nr_cpu_ids)) ||
-	    wrmsrl_safe(HV_X64_MSR_TSC_EMULATION_CONTROL, EMULATE))
+	    write_and_check(HV_X64_MSR_TSC_EMULATION_CONTROL, EMULATE))
 		hv_row_refused(HV_ROW_REENLIGHTENMENT, "Hyper-V refuses it after the suspend");
 }
 
