@@ -22,8 +22,6 @@
 
 #include "core.h"
 
-/* Of the reference time */
-#define UNITS_PER_SEC	10000000
 #define NS_PER_UNIT	(NSEC_PER_SEC / UNITS_PER_SEC)
 
 /* The page and the counter are read one after the other, with an exit between them. */
@@ -229,6 +227,7 @@ static bool __init start_counter(bool tsc_stays, u64 *time)
 	hv_read_reference_counter = read_counter;
 	counter_cs.rating = (tsc_stays ? RATING_BELOW_TSC : RATING_ABOVE_TSC) - 5;
 	clocksource_register_hz(&counter_cs, UNITS_PER_SEC);
+	hv_frequency_measure();
 	hv_row_in_use(HV_ROW_REFERENCE_COUNTER);
 	return true;
 }

@@ -63,11 +63,15 @@ __printf(2, 3) void hv_row_refused(enum hv_row row, const char *why, ...);
 enum hv_state hv_row_state(enum hv_row row);
 void hv_rows_say(void);
 
+/* Of the reference time, TLFS 12.6 */
+#define UNITS_PER_SEC	10000000
+
 /* clock.c, frequency.c: called once, before there is a second CPU */
 void hv_clock_init(void);
 void hv_clock_stop(void);
 u64 hv_tsc_hz(void);
 void hv_frequency_init(void);
+void hv_frequency_measure(void);
 void hv_invariant_tsc_init(void);
 void hv_relaxed_timing_init(void);
 

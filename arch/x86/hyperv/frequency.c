@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/math64.h>
 #include <linux/nmi.h>
+#include <clocksource/hyperv_timer.h>
 #include <asm/apic.h>
 #include <asm/io_apic.h>
 #include <asm/mshyperv.h>
@@ -20,6 +21,10 @@
 /* No TSC and no APIC timer is slower or faster. */
 #define LEAST_HZ	1000000ull
 #define MOST_HZ		100000000000ull
+
+/* For how long the TSC is measured, in units of the reference counter */
+#define MEASURE_UNITS	(UNITS_PER_SEC / 50)
+#define READS		5
 
 /* CPUID 0x80000007: the TSC's rate does not change */
 #define POWER_LEAF	0x80000007
@@ -56,6 +61,52 @@ static unsigned long boot_tsc_khz __ro_after_init;
 static unsigned long hyperv_tsc_khz(void)
 {
 	return boot_tsc_khz;
+}
+
+/* The reference counter, and the TSC when it was read; of some reads the quickest */
+static u64 read_both(u64 *tsc)
+{
+	u64 least = U64_MAX, units = 0;
+	int i;
+
+	for (i = 0; i < READS; i++) {
+		u64 before = rdtsc_ordered(), read = hv_read_reference_counter();
+		u64 took = rdtsc_ordered() - before;
+
+		if (took < least) {
+			least = took;
+			units = read;
+			*tsc = before + took / 2;
+		}
+	}
+	return units;
+}
+
+static unsigned long measure_tsc_khz(void)
+{
+	u64 began, ended, from, to, hz;
+
+	from = read_both(&began);
+	while (hv_read_reference_counter() - from < MEASURE_UNITS)
+		cpu_relax();
+	to = read_both(&ended);
+	hz = mul_u64_u64_div_u64(ended - began, UNITS_PER_SEC, to - from);
+	return hz < LEAST_HZ || hz > MOST_HZ ? 0 : div_u64(hz, 1000);
+}
+
+/**
+ * hv_frequency_measure() - have the TSC's rate measured against the reference counter
+ *
+ * There may be no other timer that tells the time: a VM of the second generation has none.
+ *
+ * Context: while the kernel boots, after hv_frequency_init(); the counter can be read.
+ */
+void __init hv_frequency_measure(void)
+{
+	if (hv_row_state(HV_ROW_FREQUENCIES) == HV_IN_USE)
+		return;
+	x86_platform.calibrate_tsc = measure_tsc_khz;
+	x86_platform.calibrate_cpu = measure_tsc_khz;
 }
 
 /**
