@@ -2,8 +2,10 @@
 /*
  * core.c: the enlightenments for any Linux in a Hyper-V VM. A kernel that has
  * recognised Hyper-V uses most of them wherever they are offered; the rows with a
- * function of their own are those where it depends.
+ * function of their own are those where it depends. Where the kernel has our core, its
+ * table has the last word.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "judge.h"
@@ -87,6 +89,28 @@ static const struct {
 	{ "relaxed-timing", HINTS, 5, LOW, ALWAYS, state_relaxed_timing },
 };
 
+/*
+ * Adds the row of our core's table: NAME, STATE and REASON ("-" for none) with tabs between
+ * them. False where there is none.
+ */
+static bool judge_table_row(struct verdict *verdict, const struct report *report, const char *name,
+			    enum tell offered)
+{
+	const struct fact *fact = NULL;
+
+	while ((fact = report_next(report, "core", fact))) {
+		char found[32], state[24], reason[REASON];
+
+		if (sscanf(fact->value, "%31[^\t]\t%23[^\t]\t%255[^\t]", found, state, reason) != 3 ||
+		    strcmp(found, name))
+			continue;
+		verdict_row(verdict, GROUP_CORE, name, offered, state, "%s",
+			    strcmp(reason, "-") ? reason : "");
+		return true;
+	}
+	return false;
+}
+
 static enum tell bit_of(const struct host *host, size_t word, int bit)
 {
 	if (bit == ALWAYS)
@@ -130,6 +154,8 @@ void judge_core(struct verdict *verdict, const struct report *report)
 					 bit_of(host, rows[i].other_word, rows[i].other_bit));
 		struct state state = state_of(verdict, report, offered, i);
 
+		if (judge_table_row(verdict, report, rows[i].name, offered))
+			continue;
 		verdict_row(verdict, GROUP_CORE, rows[i].name, offered, state.name, "%s", state.reason);
 	}
 }

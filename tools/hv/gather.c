@@ -248,17 +248,17 @@ static void gather_clock(struct report *report, const char *root)
 #undef SYSTEM
 }
 
-/* The table that our modules show; root's to read. */
-static void gather_hvnest(struct report *report, const char *root)
+/* A table that our modules or our core show; root's to read. */
+static void gather_table(struct report *report, const char *root, const char *path, const char *key)
 {
-	FILE *file = open_file(report, root, HVNEST_STATUS);
+	FILE *file = open_file(report, root, path);
 	char line[LINE];
 
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		report_add(report, "hvnest", line);
+		report_add(report, key, line);
 	}
 	fclose(file);
 }
@@ -377,7 +377,8 @@ void gather_files(struct report *report, const char *root)
 	gather_command_line(report, root);
 	gather_clock(report, root);
 	gather_interrupts(report, root);
-	gather_hvnest(report, root);
+	gather_table(report, root, HVNEST_STATUS, "hvnest");
+	gather_table(report, root, HVNEST_CORE_STATUS, "core");
 	gather_direct_flush(report, root);
 	gather_log(report, root);
 }

@@ -15,7 +15,10 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define HVNEST_STATUS	"/sys/kernel/debug/hvnest/status"
+#define HVNEST_STATUS		"/sys/kernel/debug/hvnest/status"
+
+/* Our core's, likewise */
+#define HVNEST_CORE_STATUS	"/sys/kernel/debug/hvnest-core/status"
 #define AZURE_ASSET_TAG	"7783-7084-3265-9085-8269-3286-77"
 
 #define CPUID_1_ECX_HYPERVISOR	0x80000000

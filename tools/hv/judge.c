@@ -129,6 +129,8 @@ static void judge_unread(struct verdict *verdict, const struct fact *unread)
 		if (!strcmp(verdict->modules, "hvnest"))
 			verdict_unseen(verdict, "%s (%s): root would see what our modules use and what was refused",
 				       what, unread->value);
+	} else if (!strcmp(what, HVNEST_CORE_STATUS)) {
+		/* Only root can tell that this kernel has our core. */
 	} else if (!strcmp(what, "the kernel's log")) {
 		if (verdict->host.hyperv || verdict->guests == TELL_NO)
 			verdict_unseen(verdict, "%s (%s): root would see what the kernel has found, and sometimes why not",

@@ -42,6 +42,7 @@ struct row {
 #define STATE_UNKNOWN	"unknown"
 #define STATE_AVOIDED	"avoided"	/* costs: L0 exits that do not happen */
 #define STATE_PAID	"paid"		/* ... and those that do */
+/* Our core has one more, "native": offered; it does without, by Linux's own ways */
 
 #define CLOCK_OK	"ok"
 #define CLOCK_RISK	"risk"		/* the best there is, and not good */
