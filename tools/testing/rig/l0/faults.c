@@ -7,7 +7,8 @@
  *
  *	cpuid LEAF REG CLEAR SET	L1 reads REG (eax..edx) of the leaf as
  *					(value & ~CLEAR) | SET
- *	rdmsr MSR VALUE			L1 reads the MSR as VALUE, of 32 bits
+ *	rdmsr MSR VALUE|fault		L1 reads the MSR as VALUE, of 32 bits; or, if it is a
+ *					synthetic one, its read raises #GP
  *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU
  *					raises #GP, or has no effect
  *	hypercall CODE FIRST LAST	L1's FIRST to LAST such hypercall returns
@@ -55,6 +56,7 @@
 enum fault_kind {
 	FAULT_CPUID,
 	FAULT_RDMSR,
+	FAULT_RDMSR_GP,
 	FAULT_WRMSR,
 	FAULT_HYPERCALL,
 	FAULT_LOSE,
@@ -187,6 +189,25 @@ u64 l0_fault_rdmsr(u32 msr, u64 value)
 		value = fault->set;
 	}
 	return value;
+}
+
+/**
+ * l0_fault_rdmsr_gp() - does L1's read of a synthetic MSR raise #GP?
+ * @msr: index
+ *
+ * Context: any.
+ */
+bool l0_fault_rdmsr_gp(u32 msr)
+{
+	struct fault *fault = NULL;
+
+	while ((fault = next_fault(fault, FAULT_RDMSR_GP))) {
+		if (fault->what != msr)
+			continue;
+		atomic64_inc(&fault->hits);
+		return true;
+	}
+	return false;
 }
 
 /**
@@ -347,6 +368,11 @@ static bool parse_cpuid(struct fault *fault, const char *args)
 
 static bool parse_rdmsr(struct fault *fault, const char *args)
 {
+	char how[8];
+
+	fault->kind = FAULT_RDMSR_GP;
+	if (sscanf(args, "%i %7s", &fault->what, how) == 2 && !strcmp(how, "fault"))
+		return true;
 	fault->kind = FAULT_RDMSR;
 	return sscanf(args, "%i %i", &fault->what, &fault->set) == 2;
 }

@@ -18,6 +18,7 @@ ssize_t l0_take_line(const char __user *text, size_t size, int (*obey)(const cha
 
 void l0_fault_cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 u64 l0_fault_rdmsr(u32 msr, u64 value);
+bool l0_fault_rdmsr_gp(u32 msr);
 bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result);
 bool l0_fault_hypercall(u16 code);
 bool l0_fault_lose(void);

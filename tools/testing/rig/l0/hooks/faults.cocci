@@ -3,6 +3,7 @@
 // in: arch/x86/kvm/cpuid.c arch/x86/kvm/hyperv.c arch/x86/kvm/x86.c
 // rule: cpuid 1
 // rule: rdmsr 1
+// rule: rdmsr_gp 1
 // rule: wrmsr 1
 // rule: hypercall 1
 // rule: init 1
@@ -31,6 +32,19 @@ __kvm_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *data, bool host)
 -	*data = msr.data@p;
 +	*data = host ? msr.data : l0_fault_rdmsr(index, msr.data);
 	...>
+}
+
+@rdmsr_gp@
+identifier vcpu, msr, pdata, host, hv;
+position p;
+@@
+kvm_hv_get_msr_common(struct kvm_vcpu *vcpu, u32 msr, u64 *pdata, bool host)
+{
+	struct kvm_hv *hv = to_kvm_hv@p(vcpu->kvm);
++
++	if (!host && l0_fault_rdmsr_gp(msr))
++		return 1;
+	...
 }
 
 @wrmsr@
