@@ -79,21 +79,27 @@ def _l1_base() -> bytes:
     return _bytes(archive)
 
 
-def _l1_modules(name: str, modules: str | Path, booted: kernel.Kernel) -> bytes:
-    """A KVM that L1 can load, as the directory /kvm/NAME."""
+def kvm_modules(modules: str | Path, booted: kernel.Kernel) -> dict[str, Path]:
+    """Those that make a KVM for this kernel."""
     sources = dict(booted.modules)
     if modules != "stock":
         directory = MODULES / booted.release if modules == "nested" else Path(modules)
         sources |= {name: directory / f"{name}.ko" for name in OUR_MODULES}
-    archive = Archive()
-    for module, path in sources.items():
+    for path in sources.values():
         if not path.exists():
             raise CannotRun(f"{path} is missing; build it with '{booted.build_ours}'")
+    return sources
+
+
+def _l1_modules(name: str, modules: str | Path, booted: kernel.Kernel) -> bytes:
+    """A KVM that L1 can load, as the directory /kvm/NAME."""
+    archive = Archive()
+    for module, path in kvm_modules(modules, booted).items():
         archive.file(f"kvm/{name}/{module}.ko", path)
     return _bytes(archive)
 
 
-def _programs(commands: Iterable[str]) -> dict[str, Path]:
+def programs(commands: Iterable[str]) -> dict[str, Path]:
     """Those of ours that the commands call, by their place in L1."""
     called = {word for command in commands for word in command.split()}
     found = {f"selftests/{test.name}": test for test in sorted(SELFTESTS.glob("*")) if test.is_file()}
@@ -211,7 +217,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
     _add_qemu(archive)
-    for path in _programs(configuration.l0_run for configuration in groups).values():
+    for path in programs(configuration.l0_run for configuration in groups).values():
         archive.file(f"bin/{path.name}", path)
     for name, path in rig.modules.items():
         archive.file(f"mods/{name}.ko", path)
@@ -237,11 +243,11 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
         alike = [s for some in scenarios.values() for s in some]
         archive.data(f"{row}/scenarios", _commands(alike))
         parts = ["l1/base", f"{row}/scenarios"]
-        programs = _programs(command for s in alike for command in s.run)
-        for name, path in programs.items():
+        called = programs(command for s in alike for command in s.run)
+        for name, path in called.items():
             archive.data(f"l1/{name}", _file(name, path))
             parts.append(f"l1/{name}")
-        for name, path in _test_modules(programs, booted).items():
+        for name, path in _test_modules(called, booted).items():
             part = f"l1/{booted.release}/{name}"
             archive.data(part, _file(name, path))
             parts.append(part)

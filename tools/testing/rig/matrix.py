@@ -6,94 +6,173 @@ was offered, and what became of it.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import report
+import runner
 import scenarios
-from common import RESULTS
-from scenarios import OUR_CORE, Scenario
+from common import RESULTS, CannotRun, say
+from matrix_changes import Change, changes
+from matrix_done import Done
+from scenarios import OUR_CORE, OUR_KVM, Scenario
 from session import Outcome
+
+Record = dict[str, object]
 
 TEMPLATE = "matrix"  # the row of the table
 FLAVOURS = ("stock", "nested", "core", "full")
 CPUS = (1, 2, 4)
-RESULT = "matrix.json"
+RESULT = RESULTS / "matrix.json"
 
-# What our modules and our core say where L0 offers all and does it: NAME=STATE
-KVM_USES = ("evmcs", "msr-bitmap", "direct-flush", "gpa-flush", "tsc-page", "guest-reenlightenment")
+# What our modules and our core use where L0 offers all and does it
+KVM_USES = "evmcs msr-bitmap direct-flush gpa-flush tsc-page guest-reenlightenment"
 CORE_USES = (
-    ("hypercall-page", "vp-index", "frequencies", "reference-counter", "reference-tsc", "reenlightenment")
-    + ("relaxed-timing", "vp-assist-page", "eoi", "gpa-flush")
+    "hypercall-page vp-index frequencies reference-counter reference-tsc reenlightenment relaxed-timing vp-assist-page eoi gpa-flush"
 )
+# For QEMU: where L0 lacks something, it does not serve it either
+ENFORCE = "hv-enforce-cpuid"
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is another way than in the smoke set."""
-
-    name: str = ""
-    off: tuple[str, ...] = ()  # words of the row's l0
-    faults: tuple[str, ...] = ()
-    kvm: tuple[str, ...] = ()  # what our modules say then, of what they use otherwise: NAME=STATE
-    core: tuple[str, ...] = ()  # likewise our core
-
-
-def _rows(uses: Sequence[str], changed: Sequence[str]) -> str:
-    states = dict.fromkeys(uses, "in-use") | dict(row.split("=") for row in changed)
+def _states(uses: str, changed: str) -> str:
+    states = dict.fromkeys(uses.split(), "in-use") | dict(row.split("=") for row in changed.split())
     return " ".join(f"{name}={state}" for name, state in states.items())
 
 
 def _commands(change: Change, cpus: int) -> tuple[str, ...]:
     """L1 works, so does its KVM, and both say what they use."""
     return (
-        # Only an L1 that uses all passes the first
+        # Only an L1 that uses all passes the first.
         *([] if change.name else ["core_cpus"]),
         f"l1_alive {cpus}",
         "events",
-        f"status {_rows(KVM_USES, change.kvm)}",
-        f"status --core {_rows(CORE_USES, change.core)}",
+        f"status {_states(KVM_USES, change.kvm)}",
+        f"status --core {_states(CORE_USES, change.core)}",
     )
 
 
-def _scenarios(changes: Sequence[Change]) -> list[Scenario]:
-    (template,) = scenarios.select([TEMPLATE], [])
-    return [
+def _template() -> Scenario:
+    return scenarios.select([TEMPLATE], [])[0]
+
+
+def _offered(template: Scenario, change: Change) -> tuple[str, ...]:
+    left = tuple(word for word in template.l0 if word not in change.off)
+    return (*left, ENFORCE) if change.off else left
+
+
+def _must_pass(flavour: str, change: Change) -> bool:
+    """Whoever is ours has to cope with a change; without one all have to pass."""
+    return not change.name or flavour in OUR_CORE and (flavour in OUR_KVM or not change.only_kvm)
+
+
+def _product(wanted: Iterable[Change]) -> dict[Scenario, Change]:
+    template = _template()
+    return {
         replace(
             template,
             name="-".join(filter(None, [TEMPLATE, flavour, str(cpus), change.name])),
             flavour=flavour,
             cpus=cpus,
-            l0=tuple(word for word in template.l0 if word not in change.off),
+            l0=_offered(template, change),
             faults=change.faults,
+            idle=change.idle or not _must_pass(flavour, change),
             run=_commands(change, cpus),
-        )
-        for change in changes
+        ): change
+        for change in wanted
         for cpus in CPUS
         for flavour in FLAVOURS
-    ]
+    }
 
 
 def smoke() -> list[Scenario]:
-    """The runs on an L0 that offers all: each has to pass."""
-    return _scenarios([Change()])
+    """The runs on an L0 that offers all."""
+    return list(_product([Change()]))
 
 
-def record(outcome: Outcome) -> dict[str, object]:
+def record(outcome: Outcome) -> Record:
     """What matrix.json holds of a run."""
-    (template,) = scenarios.select([TEMPLATE], [])
     scenario, result = outcome.scenario, report.report(outcome)
     return {
         "flavour": scenario.flavour,
         "cpus": scenario.cpus,
-        "off": [word for word in template.l0 if word not in scenario.l0],
+        "off": [word for word in _template().l0 if word not in scenario.l0],
         "broken": list(scenario.faults),
+        "struck": [fault for fault, times in outcome.struck.items() if times],
         "booted": outcome.booted,
         "tests_passed": result.count - result.failed,
         "tests_failed": result.failed,
     }
 
 
-def write(records: Sequence[dict[str, object]]) -> None:
+def write(records: Sequence[Record]) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / RESULT).write_text(json.dumps({"runs": records}, indent=2) + "\n")
+    RESULT.write_text(json.dumps({"runs": records}, indent=2) + "\n")
+
+
+def _works(of_run: Record) -> bool:
+    return bool(of_run["booted"]) and not of_run["tests_failed"]
+
+
+def _fate(of_run: Record) -> str:
+    tests = f"{of_run['tests_passed']} tests passed, {of_run['tests_failed']} failed"
+    return f"L1 {'booted' if of_run['booted'] else 'did not boot'}; {tests}"
+
+
+class _Stream:
+    """The KTAP of the matrix: runs that must pass are tests, the others are comments."""
+
+    def __init__(self, cells: Mapping[Scenario, Change]) -> None:
+        self.records: list[Record] = []
+        self.failed = 0
+        self._cells = cells
+        self._number = 0
+        print(f"KTAP version 1\n1..{sum(_must_pass(s.flavour, change) for s, change in cells.items())}", flush=True)
+
+    def add(self, scenario: Scenario, of_run: Record, outcome: Outcome | None = None) -> None:
+        """A run that has been done just now, or earlier."""
+        self.records.append(of_run)
+        passed = _works(of_run)
+        when = f"{outcome.seconds:.1f} s" if outcome else "done earlier"
+        if not _must_pass(scenario.flavour, self._cells[scenario]):
+            print(f"# {scenario.name}: {_fate(of_run)}, {when}", flush=True)
+        else:
+            self._number += 1
+            self.failed += not passed
+            if outcome:
+                print(report.render(self._number, outcome)[1], flush=True)
+            else:
+                print(f"# {scenario.name}: {when}\nok {self._number} {scenario.name}", flush=True)
+        say(f"{len(self.records)} of {len(self._cells)}: {scenario.name}: {'works' if passed else 'FAILED'}, {when}")
+
+    def sums(self) -> None:
+        for flavour in FLAVOURS:
+            runs = [of_run for of_run in self.records if of_run["flavour"] == flavour]
+            booted = sum(bool(of_run["booted"]) for of_run in runs)
+            failed = sum(not _works(of_run) for of_run in runs)
+            print(f"# {flavour}: {len(runs)} runs, {booted} booted, {failed} failed", flush=True)
+
+
+def run(names: Sequence[str], only_smoke: bool, jobs: int) -> int:
+    """Do the product, or those of it whose names have one of these in them; go on where an earlier run stopped."""
+    cells = _product([Change()] if only_smoke else changes())
+    if names:
+        cells = {scenario: change for scenario, change in cells.items() if any(name in scenario.name for name in names)}
+    if not cells:
+        raise CannotRun("no run of the matrix has such a name")
+    done, stream = Done(cells), _Stream(cells)
+    left = []
+    for scenario in cells:
+        earlier = done.get(scenario)
+        if earlier:
+            stream.add(scenario, earlier)
+        else:
+            left.append(scenario)
+    for outcome in runner.run(left, jobs) if left else ():
+        scenario, of_run = outcome.scenario, record(outcome)
+        # What failed and must not is done again, as is what the emulator did not survive.
+        if outcome.failure != "emulator" and (_works(of_run) or not _must_pass(scenario.flavour, cells[scenario])):
+            done.add(scenario, of_run)
+        stream.add(scenario, of_run, outcome)
+    stream.sums()
+    write(stream.records)
+    return 1 if stream.failed else 0

@@ -122,7 +122,7 @@ def report(outcome: Outcome) -> Report:
         result.result(not outcome.direct_flush["missed"], "no direct flush misses a processor of L2")
         if outcome.direct_flush["served"]:
             result.note([f"direct flushes: {_counts(outcome.direct_flush)}"])
-    for fault in scenario.faults:
+    for fault in () if scenario.idle else scenario.faults:
         result.result(outcome.struck.get(fault, 0) > 0, f"the fault strikes: {fault}")
     if scenario.twice:
         skip = "" if outcome.start == "quick" else "a cold start depends on when the host answers"

@@ -21,8 +21,8 @@ KERNELS = ("rig", "debug", "guest", "cloud")
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
-# How faults begin that nothing meets before L1 loads its KVM
-LATE_FAULTS = ("hypercall ", "entry ", "lose ", "keep", "tlb-lock ", "controls", "rdmsr ", "cpuid 0x4000000a ebx ")
+# Faults that nothing meets before L1 loads its KVM
+LATE_FAULT = re.compile("hypercall gpa-flush |entry |lose |keep|tlb-lock |controls|rdmsr .* (?!fault)|cpuid 0x4000000a ebx ")
 FAILURES = ("l1-panic", "l1-hang", "l1-died", "l0-panic", "l0-hang", "emulator")
 
 
@@ -64,7 +64,7 @@ class Kvm:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One run in L1. The fields are the keys of a row, which scenarios.ini explains; the last two are not."""
+    """One run in L1. The fields are the keys of a row, which scenarios.ini explains; the last three are not."""
 
     name: str
     about: str
@@ -91,6 +91,7 @@ class Scenario:
     groups: tuple[str, ...]
     modules: Path | None = None  # a directory with kvm.ko and kvm-intel.ko to use in place of ours
     copy: bool = False  # of a row, in another flavour
+    idle: bool = False  # its faults may find nothing to strike
 
     @property
     def title(self) -> str:
@@ -116,13 +117,13 @@ class Scenario:
             perf=self.perf,
             l0_run=self.l0_run,
             l0_kvm=self.l0_kvm,
-            faults=tuple(fault for fault in self.faults if not fault.startswith(LATE_FAULTS)),
+            faults=tuple(fault for fault in self.faults if not LATE_FAULT.match(fault)),
         )
 
     @property
     def kvm(self) -> Kvm:
         modules = self.modules or ("nested" if self.flavour in OUR_KVM else "stock")
-        return Kvm(modules, self.load, self.parameters, tuple(fault for fault in self.faults if fault.startswith(LATE_FAULTS)))
+        return Kvm(modules, self.load, self.parameters, tuple(filter(LATE_FAULT.match, self.faults)))
 
 
 def _expand(words: str, sets: configparser.SectionProxy) -> list[str]:
@@ -210,15 +211,14 @@ def select(names: list[str], groups: list[str]) -> list[Scenario]:
     return [s for s in table if s.name in names or set(groups) & set(s.groups)]
 
 
-def with_twins(chosen: Sequence[Scenario]) -> list[Scenario]:
-    """Beside each scenario of our modules, the same one on the kernel's own; not where L1 takes minutes to boot."""
-    twins = [
+def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios of our modules once more, on the kernel's own; not where L1 takes minutes to boot."""
+    return [
         # Whether eVMCS is in use is no question to the peer, only what comes of it.
         replace(s, flavour="stock", copy=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
         for s in chosen
         if s.flavour == "nested" and s.kernel == "rig"
     ]
-    return [*chosen, *twins]
 
 
 def with_debug_kernel(chosen: Sequence[Scenario]) -> list[Scenario]:
