@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 RIG, COLD, MUTANTS, STRICT = "rig.json", "cold.json", "mutants.json", "strict.json"
+FLAVOURS = ("stock", "nested", "full")
 UNFOUNDED = "unfounded-"  # how L0 names a clean group of which it holds nothing
 
 
@@ -33,7 +34,7 @@ def _faults(runs: list[dict]) -> list[dict]:
     fates: dict[str, dict] = {}
     for run in runs:
         if run["faults"]:
-            fate = fates.setdefault(run["name"], {"name": run["name"], "stock": "unknown", "nested": "unknown"})
+            fate = fates.setdefault(run["name"], {"name": run["name"], **dict.fromkeys(FLAVOURS, "unknown")})
             fate[run["flavour"]] = "lives" if run["lives"] else "dies"
     return list(fates.values())
 
@@ -50,13 +51,12 @@ def write(results: Path, tests: int) -> None:
         return
     mutants = results / MUTANTS
     quick = [run for run in runs if run["start"] == "quick"]
-    flavours = ("stock", "nested")
     strict = {
         "tests": tests,
-        "stale_clean_fields": {name: _count(runs, name, False) for name in flavours},
-        "unfounded_clean_groups": {name: _count(runs, name, True) for name in flavours},
-        "missed_flushes": {name: _missed(runs, name, "missed_flushes") for name in flavours},
-        "missed_vps": {name: _missed(runs, name, "missed_vps") for name in flavours},
+        "stale_clean_fields": {name: _count(runs, name, False) for name in FLAVOURS},
+        "unfounded_clean_groups": {name: _count(runs, name, True) for name in FLAVOURS},
+        "missed_flushes": {name: _missed(runs, name, "missed_flushes") for name in FLAVOURS},
+        "missed_vps": {name: _missed(runs, name, "missed_vps") for name in FLAVOURS},
         "faults": _faults(runs),
         "mutants": json.loads(mutants.read_text()) if mutants.exists() else [],
         "seconds_per_test": {"cold": _seconds(_runs(results / COLD)), "quick": _seconds(quick)},

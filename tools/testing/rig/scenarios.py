@@ -221,6 +221,15 @@ def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
     ]
 
 
+def on_our_core(chosen: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios of our modules once more, on our core, and with two CPUs at least."""
+    return [
+        replace(s, flavour="full", copy=True, cpus=max(s.cpus, 2))
+        for s in chosen
+        if s.flavour == "nested" and s.kernel == "rig"
+    ]
+
+
 def with_debug_kernel(chosen: Sequence[Scenario]) -> list[Scenario]:
     """Those that run our modules or our core on the rig's plain kernel, on the debug kernel instead."""
     return [
