@@ -35,8 +35,8 @@
 #define PAGE		4096
 #define HANG_SECONDS	60
 
-#define SLEEP_NS	5000000ull
-#define LATEST_NS	500000000ull	/* CPUs of L1 take turns on one of L0 */
+#define SLEEP_NS	50000000ull
+#define LATEST_NS	100000000ull	/* CPUs of L1 take turns on one of L0 */
 #define ROUNDS		4		/* over all CPUs */
 #define RATE_NS		20000000ull
 #define RATE_PERCENT	2
