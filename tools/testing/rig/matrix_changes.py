@@ -60,6 +60,7 @@ NO_FREQUENCIES = "frequencies=refused reenlightenment=refused"
 NO_ASSIST_PAGE = "vp-assist-page=refused"
 NO_EVMCS = "evmcs=refused msr-bitmap=refused direct-flush=refused"
 
+# CPU 0 is the first that boots; reenlightenment is asked for wherever KVM is loaded.
 BROKEN = (
     Change("os-id-faults", faults=("wrmsr 0x40000000 0 fault",), core=NO_HYPERCALLS, kvm="gpa-flush=refused"),
     Change("os-id-ignored", faults=("wrmsr 0x40000000 0 ignore",), core=NO_HYPERCALLS, kvm="gpa-flush=refused"),
@@ -79,10 +80,10 @@ BROKEN = (
     Change("assist-page-ignored", faults=("wrmsr 0x40000073 0 ignore",), core=NO_ASSIST_PAGE, kvm=NO_EVMCS),
     Change("synic-faults", faults=("wrmsr 0x40000080 0 fault",), idle=True),
     Change("stimer-faults", faults=("wrmsr 0x400000b0 0 fault",), idle=True),
-    Change("reenlightenment-faults", faults=("wrmsr 0x40000106 0 fault",), core="reenlightenment=refused"),
-    Change("reenlightenment-ignored", faults=("wrmsr 0x40000106 0 ignore",), core="reenlightenment=refused"),
-    Change("tsc-emulation-faults", faults=("wrmsr 0x40000107 0 fault",), core="reenlightenment=refused"),
-    Change("tsc-emulation-ignored", faults=("wrmsr 0x40000107 0 ignore",), core="reenlightenment=refused"),
+    Change("reenlightenment-faults", faults=("wrmsr 0x40000106 -1 fault",), core="reenlightenment=refused"),
+    Change("reenlightenment-ignored", faults=("wrmsr 0x40000106 -1 ignore",), core="reenlightenment=refused"),
+    Change("tsc-emulation-faults", faults=("wrmsr 0x40000107 -1 fault",), core="reenlightenment=refused"),
+    Change("tsc-emulation-ignored", faults=("wrmsr 0x40000107 -1 ignore",), core="reenlightenment=refused"),
     Change("tsc-emulation-status-faults", faults=("rdmsr 0x40000108 fault",)),
     Change("crash-faults", faults=("rdmsr 0x40000105 fault",), idle=True),
     Change("tlb-flush-refused", faults=("hypercall 0x2 1 0", "hypercall 0x3 1 0"), idle=True),

@@ -53,9 +53,9 @@ def fingerprint(scenario: Scenario) -> str:
 class Done:
     """The records of runs, by their fingerprints."""
 
-    def __init__(self, wanted: Iterable[Scenario]) -> None:
-        """Keeps what is known of the runs that are wanted."""
-        self._key = {scenario: fingerprint(scenario) for scenario in wanted}
+    def __init__(self, everything: Iterable[Scenario]) -> None:
+        """Forgets what is not of these, as they are now."""
+        self._key = {scenario: fingerprint(scenario) for scenario in everything}
         known = dict(json.loads(line) for line in DONE.read_text().splitlines()) if DONE.exists() else {}
         self._records = {key: known[key] for key in self._key.values() if key in known}
         partial = DONE.with_suffix(".partial")

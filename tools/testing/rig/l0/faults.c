@@ -9,8 +9,8 @@
  *					(value & ~CLEAR) | SET
  *	rdmsr MSR VALUE|fault		L1 reads the MSR as VALUE, of 32 bits; or, if it is a
  *					synthetic one, its read raises #GP
- *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU
- *					raises #GP, or has no effect
+ *	wrmsr MSR CPU fault|ignore	L1's write to the MSR on its CPU number CPU, or on
+ *					any where that is -1, raises #GP, or has no effect
  *	hypercall CODE FIRST LAST	L1's FIRST to LAST such hypercall returns
  *					HV_STATUS_INVALID_HYPERCALL_CODE and does
  *					nothing; CODE gpa-flush is either of 0xaf, 0xb0
@@ -75,7 +75,7 @@ enum fault_kind {
  * @reg:    cpuid: 0 (EAX) to 3 (EDX)
  * @clear:  cpuid: bits that read as 0
  * @set:    cpuid: bits that read as 1; rdmsr: the value
- * @cpu:    wrmsr, tsc-behind: L1's CPU
+ * @cpu:    wrmsr, tsc-behind: L1's CPU; wrmsr: or -1
  * @ignore: wrmsr: no #GP
  * @ticks:  tsc-behind: of the TSC
  * @first:  hypercall, lose, tlb-lock, entry: the first use that fails, counted from 1
@@ -223,7 +223,7 @@ bool l0_fault_wrmsr(struct kvm_vcpu *vcpu, u32 msr, int *result)
 	struct fault *fault = NULL;
 
 	while ((fault = next_fault(fault, FAULT_WRMSR))) {
-		if (fault->what != msr || fault->cpu != vcpu->vcpu_id)
+		if (fault->what != msr || (fault->cpu >= 0 && fault->cpu != vcpu->vcpu_id))
 			continue;
 		atomic64_inc(&fault->hits);
 		*result = !fault->ignore;
