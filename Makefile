@@ -115,7 +115,7 @@ check-perf: strict
 	@$(RIG) run --group perf
 
 .PHONY: mutants
-mutants: strict
+mutants: strict kernel
 	@tools/build/deps check
 	@tools/testing/mutants/run
 

@@ -49,13 +49,14 @@ class Variant:
 
     suffix: str
     fragments: tuple[Path, ...]
-    core: bool = False  # our core in place of the kernel's own files
+    core: Path | None = None  # where the core is that takes the place of the kernel's own files
+    place: Path = BUILD
 
     @property
     def directory(self) -> Path:
         # The source lies as far from it as from the plain one, and its configuration is the
         # same: so ccache has what our core does not change.
-        return (BUILD / "core/rig" if self.core else RIG) / f"kernel{self.suffix}"
+        return self.place / f"rig/kernel{self.suffix}"
 
     @property
     def log(self) -> Path:
@@ -76,23 +77,24 @@ class Variant:
 PLAIN = Variant("", (FRAGMENT,))
 DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
 GUEST = Variant("-guest", (FRAGMENT, HERE / "kernel-guest.config"))
-CORE = Variant("", PLAIN.fragments, core=True)
-CORE_DEBUG = Variant("-debug", DEBUG.fragments, core=True)
-CORE_FILES = ("arch/x86/hyperv", "drivers/hv", "tools/build/assemble-kernel")
+CORE = Variant("", PLAIN.fragments, TOP, BUILD / "core")
+CORE_DEBUG = Variant("-debug", DEBUG.fragments, TOP, BUILD / "core")
+VARIANTS = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE, "core-debug": CORE_DEBUG}
+CORE_DIRECTORIES = ("arch/x86/hyperv", "drivers/hv")
 
 
-def _with_core(tree: Path) -> Path:
+def _with_core(tree: Path, variant: Variant) -> Path:
     """The kernel source with our core in it."""
-    assembled = BUILD / "core" / tree.name
+    assembled = variant.place / tree.name
     assembled.parent.mkdir(exist_ok=True)
-    output_of([TOP / "tools/build/assemble-kernel", tree, assembled])
+    output_of([TOP / "tools/build/assemble-kernel", tree, assembled, variant.core])
     return assembled
 
 
-def _core_files() -> Iterator[Path]:
-    for name in CORE_FILES:
-        path = TOP / name
-        yield from sorted(path.iterdir()) if path.is_dir() else [path]
+def _core_files(core: Path) -> Iterator[Path]:
+    yield TOP / "tools/build/assemble-kernel"
+    for name in CORE_DIRECTORIES:
+        yield from sorted((core / name).iterdir())
 
 
 def _fingerprint(variant: Variant, tree: Path) -> str:
@@ -101,7 +103,7 @@ def _fingerprint(variant: Variant, tree: Path) -> str:
     digest = hashlib.sha256(variant.config().encode())
     digest.update(f"{tree} {makefile.stat().st_mtime_ns} {output_of(['gcc', '--version'])}".encode())
     if variant.core:
-        for path in _core_files():
+        for path in _core_files(variant.core):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -167,7 +169,7 @@ def build(variant: Variant = PLAIN) -> Kernel:
             variant.stamp.unlink(missing_ok=True)
             directory.mkdir(parents=True, exist_ok=True)
             if variant.core:
-                tree = _with_core(tree)
+                tree = _with_core(tree, variant)
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
             make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
             # Not in the configuration, which would be another one for all files
@@ -213,8 +215,7 @@ def cloud() -> Kernel:
 
 def named(name: str) -> Kernel:
     """The kernel that a scenario names."""
-    variants = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE, "core-debug": CORE_DEBUG}
-    return build(variants[name]) if name in variants else cloud()
+    return build(VARIANTS[name]) if name in VARIANTS else cloud()
 
 
 def _fetch(package: str, root: Path) -> None:
