@@ -133,7 +133,7 @@ static void check_rate(void)
 }
 
 /* A page that says how often it was replaced, and how often it is known to have been */
-static atomic_uint *page;
+static volatile unsigned int *page;
 static atomic_uint known;
 static atomic_uint stale;
 static atomic_bool stop;
@@ -156,13 +156,13 @@ static void *read_page(void *arg)
 
 static void replace_page(unsigned int number)
 {
-	atomic_uint *other = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned int *other = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (other == MAP_FAILED)
 		ktap_bail("mmap: %s", strerror(errno));
 	*other = number;
-	if (mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page) == MAP_FAILED)
+	if (mremap(other, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)page) == MAP_FAILED)
 		ktap_bail("mremap: %s", strerror(errno));
 	known = number;
 }
