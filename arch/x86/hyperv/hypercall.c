@@ -2,7 +2,7 @@
 /*
  * The hypercall page, TLFS 3.13: a page of code by which this VM calls Hyper-V. The
  * calls themselves are inline in asm/mshyperv.h, with input and output in per-CPU pages
- * (drivers/hv/vp.c).
+ * (drivers/hv/core_vp.c).
  */
 #define pr_fmt(fmt) "Hyper-V: " fmt
 
