@@ -24,7 +24,7 @@ help:
 	@echo '  make bench SUITE=clock what it costs to read the clock, at each level'
 	@echo '  make bench SUITE=core  what L1'\''s own use of Hyper-V costs: to boot, a hypercall, an interrupt'
 	@echo '  make check             run every test; KTAP'
-	@echo '  make check-all         boot each flavour of L1 on an L0 that lacks or breaks one thing (an hour)'
+	@echo '  make check-all         boot each flavour of L1 on an L0 that lacks or breaks one thing (long)'
 	@echo '  make check-debug       run the tests in L1 under KASAN, UBSAN and lockdep'
 	@echo '  make check-perf        run perf in L1 on the exits of L2'
 	@echo '  make mutants           see that seeded bugs make tests fail'

@@ -22,10 +22,8 @@
 
 #include "core.h"
 
-#define NS_PER_UNIT	(NSEC_PER_SEC / UNITS_PER_SEC)
-
 /* The page and the counter are read one after the other, with an exit between them. */
-#define MOST_APART	(UNITS_PER_SEC / 10)
+#define MOST_APART	(HV_CLOCK_HZ / 10)
 
 /*
  * Above what else there is, as the TSC's rate may change; below the TSC where that is
@@ -226,7 +224,7 @@ static bool __init start_counter(bool tsc_stays, u64 *time)
 	}
 	hv_read_reference_counter = read_counter;
 	counter_cs.rating = (tsc_stays ? RATING_BELOW_TSC : RATING_ABOVE_TSC) - 5;
-	clocksource_register_hz(&counter_cs, UNITS_PER_SEC);
+	clocksource_register_hz(&counter_cs, HV_CLOCK_HZ);
 	hv_frequency_measure();
 	hv_row_in_use(HV_ROW_REFERENCE_COUNTER);
 	return true;
@@ -249,7 +247,7 @@ static void __init start_page(bool tsc_stays, u64 before)
 	page_in_use = true;
 	hv_read_reference_counter = read_page;
 	page_cs.rating = tsc_stays ? RATING_BELOW_TSC : RATING_ABOVE_TSC;
-	clocksource_register_hz(&page_cs, UNITS_PER_SEC);
+	clocksource_register_hz(&page_cs, HV_CLOCK_HZ);
 	/* Never by the counter: an exit each time is too dear */
 	if (!tsc_stays)
 		take_over_sched_clock();

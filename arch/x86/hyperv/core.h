@@ -63,8 +63,8 @@ __printf(2, 3) void hv_row_refused(enum hv_row row, const char *why, ...);
 enum hv_state hv_row_state(enum hv_row row);
 void hv_rows_say(void);
 
-/* Of the reference time, TLFS 12.6 */
-#define UNITS_PER_SEC	10000000
+/* A unit of Hyper-V's times, HV_CLOCK_HZ of which are a second */
+#define NS_PER_UNIT	(NSEC_PER_SEC / HV_CLOCK_HZ)
 
 /* clock.c, frequency.c: called once, before there is a second CPU */
 void hv_clock_init(void);

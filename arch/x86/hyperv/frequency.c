@@ -23,8 +23,11 @@
 #define MOST_HZ		100000000000ull
 
 /* For how long the TSC is measured, in units of the reference counter */
-#define MEASURE_UNITS	(UNITS_PER_SEC / 50)
+#define MEASURE_UNITS	(HV_CLOCK_HZ / 50)
 #define READS		5
+
+/* More ticks than any TSC has meanwhile: the counter stands still. */
+#define TOO_LONG	(MOST_HZ / 50)
 
 /* CPUID 0x80000007: the TSC's rate does not change */
 #define POWER_LEAF	0x80000007
@@ -87,10 +90,13 @@ static unsigned long measure_tsc_khz(void)
 	u64 began, ended, from, to, hz;
 
 	from = read_both(&began);
-	while (hv_read_reference_counter() - from < MEASURE_UNITS)
+	while (hv_read_reference_counter() - from < MEASURE_UNITS) {
+		if (rdtsc_ordered() - began > TOO_LONG)
+			return 0;
 		cpu_relax();
+	}
 	to = read_both(&ended);
-	hz = mul_u64_u64_div_u64(ended - began, UNITS_PER_SEC, to - from);
+	hz = mul_u64_u64_div_u64(ended - began, HV_CLOCK_HZ, to - from);
 	return hz < LEAST_HZ || hz > MOST_HZ ? 0 : div_u64(hz, 1000);
 }
 

@@ -19,8 +19,6 @@
 
 #include "core.h"
 
-#define NS_PER_UNIT	(NSEC_PER_SEC / HV_CLOCK_HZ)
-
 static bool wanted __ro_after_init;
 
 /**
