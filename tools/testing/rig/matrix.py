@@ -28,7 +28,7 @@ RESULT = RESULTS / "matrix.json"
 # What our modules and our core use where L0 offers all and does it
 KVM_USES = "evmcs msr-bitmap direct-flush gpa-flush tsc-page guest-reenlightenment"
 CORE_USES = (
-    "hypercall-page vp-index frequencies reference-counter reference-tsc reenlightenment relaxed-timing vp-assist-page eoi gpa-flush"
+    "hypercall-page vp-index frequencies reference-counter reference-tsc reenlightenment relaxed-timing vp-runtime vp-assist-page eoi gpa-flush"
 )
 # For QEMU: where L0 lacks something, it does not serve it either
 ENFORCE = "hv-enforce-cpuid"

@@ -67,7 +67,7 @@ BROKEN = (
     Change("hypercall-page-faults", faults=("wrmsr 0x40000001 0 fault",), core=NO_HYPERCALLS, kvm="gpa-flush=refused"),
     Change("hypercall-page-ignored", faults=("wrmsr 0x40000001 0 ignore",), core=NO_HYPERCALLS, kvm="gpa-flush=refused"),
     Change("vp-index-faults", faults=("rdmsr 0x40000002 fault",), core="vp-index=refused reenlightenment=refused"),
-    Change("vp-runtime-faults", faults=("rdmsr 0x40000010 fault",), idle=True),
+    Change("vp-runtime-faults", faults=("rdmsr 0x40000010 fault",), core="vp-runtime=refused"),
     Change("counter-faults", faults=("rdmsr 0x40000020 fault",), core="reference-counter=refused reference-tsc=refused", kvm="tsc-page=off"),
     Change("tsc-page-faults", faults=("wrmsr 0x40000021 0 fault",), core="reference-tsc=refused", kvm="tsc-page=off"),
     Change("tsc-page-ignored", faults=("wrmsr 0x40000021 0 ignore",), core="reference-tsc=refused", kvm="tsc-page=off"),
