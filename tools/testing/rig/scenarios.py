@@ -15,7 +15,6 @@ BENCHED = ("stock-plain", "stock", "nested")  # by default
 OUR_CORE = ("core", "full")  # on a kernel of their own
 OUR_CORE_IN = {"rig": "core", "debug": "core-debug"}
 OUR_KVM = ("nested", "full")
-ONE_CPU = "one-cpu"  # a group
 GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
 KERNELS = ("rig", "debug", "guest", "cloud")
@@ -223,9 +222,9 @@ def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
 
 
 def on_our_core(chosen: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios of our modules once more, on our core, and with two CPUs at least where they work with two."""
+    """The scenarios of our modules once more, on our core, and with two CPUs at least."""
     return [
-        replace(s, flavour="full", copy=True, cpus=s.cpus if ONE_CPU in s.groups else max(s.cpus, 2))
+        replace(s, flavour="full", copy=True, cpus=max(s.cpus, 2))
         for s in chosen
         if s.flavour == "nested" and s.kernel == "rig"
     ]

@@ -38,7 +38,11 @@
 #define MAX_NAMED	512	/* pages, for one that was dropped */
 #define MAX_REFAULTS	2	/* likewise */
 #define MEMSLOT_PART	4	/* so many times smaller than all is the slot that goes */
-#define AGED		16	/* pages, of all */
+/*
+ * Pages, of all. A page that is new or has been used waits for the kernel's lists in a batch of the
+ * CPU that saw it. It has room for 31, and kswapd empties that of its own CPU only.
+ */
+#define AGED		64
 #define HUGE		(STREAM_HUGE / STREAM_PAGE)
 #define HUGE_STEP	16
 #define WAIT_US		100
