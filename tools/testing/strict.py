@@ -44,8 +44,9 @@ def _seconds(runs: list[dict]) -> float | None:
     return round(median(seconds), 2) if seconds else None
 
 
-def write(results: Path, tests: int) -> None:
-    """Writes the file if the rig's results are there; `tests` are the cases that ran."""
+def write(results: Path, tests: int, seconds: dict[str, float]) -> None:
+    """Writes the file if the rig's results are there; `tests` are the cases that ran, and
+    `seconds` what each producer took."""
     runs = [run for run in _runs(results / RIG) if not _l0_loses_flushes(run)]
     if not runs:
         return
@@ -53,6 +54,7 @@ def write(results: Path, tests: int) -> None:
     quick = [run for run in runs if run["start"] == "quick"]
     strict = {
         "tests": tests,
+        "seconds": seconds,
         "stale_clean_fields": {name: _count(runs, name, False) for name in FLAVOURS},
         "unfounded_clean_groups": {name: _count(runs, name, True) for name in FLAVOURS},
         "missed_flushes": {name: _missed(runs, name, "missed_flushes") for name in FLAVOURS},

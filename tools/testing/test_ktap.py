@@ -45,7 +45,7 @@ def merge(script):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "check.ktap"
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            counts = check.check({"it": ["sh", "-c", script]}, check.Output(path))
+            counts, _ = check.check({"it": ["sh", "-c", script]}, check.Output(path))
         assert path.read_text(encoding="utf-8") == printed.getvalue()
         return printed.getvalue(), (counts.passed, counts.failed, counts.skipped)
 
@@ -181,8 +181,8 @@ class MergeTest(unittest.TestCase):
     def test_cannot_start(self):
         with tempfile.TemporaryDirectory() as directory, \
                 contextlib.redirect_stdout(io.StringIO()) as printed:
-            counts = check.check({"it": [directory + "/no"]},
-                                 check.Output(Path(directory) / "check.ktap"))
+            counts, _ = check.check({"it": [directory + "/no"]},
+                                    check.Output(Path(directory) / "check.ktap"))
         self.assertEqual(counts.failed, 1)
         self.assertIn("cannot start", printed.getvalue())
 
