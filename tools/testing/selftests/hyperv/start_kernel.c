@@ -10,7 +10,7 @@
  *
  * KERNEL is a bzImage, which is entered by the 64-bit boot protocol. kexec_load() takes it as it
  * is; kexec_file_load() would have each byte summed up twice, which takes a minute of an emulated
- * machine, and the package kexec-tools would change how the machine reboots on which it is installed.
+ * machine, and the package kexec-tools would have its say in how the test's host reboots.
  *
  * Exit code: 0 ok; 2 could not.
  */
@@ -79,7 +79,9 @@ static struct file map_file(const char *name)
 /* The type that the firmware's table has for what the kernel calls so; 0: none of it. */
 static uint32_t e820_type(const char *name)
 {
-	static const char *const names[] = { "System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage" };
+	static const char *const names[] = {
+		"System RAM", "Reserved", "ACPI Tables", "ACPI Non-volatile Storage"
+	};
 
 	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(name, names[i]))
@@ -91,12 +93,13 @@ static void add_entry(struct memory *memory, uint64_t start, uint64_t size, uint
 {
 	if (memory->entries == E820_MAX_ENTRIES_ZEROPAGE)
 		ktap_bail("/proc/iomem has more than %d ranges", E820_MAX_ENTRIES_ZEROPAGE);
-	memory->map[memory->entries++] = (struct boot_e820_entry){ .addr = start, .size = size, .type = type };
+	memory->map[memory->entries++] =
+		(struct boot_e820_entry){ .addr = start, .size = size, .type = type };
 }
 
 /*
- * From /proc/iomem, where what is inside of a range is indented. A crash kernel has the memory that is
- * reserved for it, and the first megabyte, of which the kernel before it uses nothing then.
+ * From /proc/iomem, where what is inside of a range is indented. A crash kernel has the memory
+ * that is reserved for it, and the first megabyte, of which the kernel before it uses nothing.
  */
 static void find_memory(struct memory *memory, bool crash)
 {
@@ -154,7 +157,9 @@ static void write_code(uint8_t *code, uint64_t params, uint64_t entry)
 
 static struct kexec_segment segment(const void *data, size_t size, uint64_t place, uint64_t room)
 {
-	return (struct kexec_segment){ .buf = data, .bufsz = size, .mem = (void *)place, .memsz = up(room, PAGE) };
+	return (struct kexec_segment){
+		.buf = data, .bufsz = size, .mem = (void *)place, .memsz = up(room, PAGE)
+	};
 }
 
 static void load(bool crash, char **argv)
@@ -167,17 +172,20 @@ static void load(bool crash, char **argv)
 	struct kexec_segment segments[3];
 	struct memory memory;
 
+	if (kernel.size <= real_mode || header->init_size < kernel.size - real_mode)
+		ktap_bail("the kernel is not as long as its header says");
 	find_memory(&memory, crash);
 	kernel_at = up(memory.start, header->kernel_alignment);
 	if (kernel_at < header->pref_address)
 		kernel_at = header->pref_address;
 	initrd_at = (memory.end - initrd.size) / PAGE * PAGE;
 	start_at = initrd_at - sizeof(start);
-	if (initrd.size > memory.end || kernel_at + header->init_size > start_at)
+	if (initrd.size + sizeof(start) > memory.end || kernel_at + header->init_size > start_at)
 		ktap_bail("%llu KiB of memory are too little for kernel and initrd",
 			  (unsigned long long)(memory.end - memory.start) / 1024);
 	if (strlen(argv[2]) >= sizeof(start.command_line))
-		ktap_bail("the parameters are longer than %zu bytes", sizeof(start.command_line) - 1);
+		ktap_bail("the parameters are longer than %zu bytes",
+			  sizeof(start.command_line) - 1);
 
 	start.params.hdr = *header;
 	start.params.hdr.type_of_loader = 0xff;
@@ -188,10 +196,11 @@ static void load(bool crash, char **argv)
 	start.params.ext_cmd_line_ptr = (start_at + offsetof(struct start, command_line)) >> 32;
 	start.params.e820_entries = memory.entries;
 	memcpy(start.params.e820_table, memory.map, sizeof(start.params.e820_table));
-	strcpy(start.command_line, argv[2]);
+	memcpy(start.command_line, argv[2], strlen(argv[2]));
 	write_code(start.code, start_at, kernel_at + ENTRY_64);
 
-	segments[0] = segment(kernel.data + real_mode, kernel.size - real_mode, kernel_at, header->init_size);
+	segments[0] = segment(kernel.data + real_mode, kernel.size - real_mode, kernel_at,
+			      header->init_size);
 	segments[1] = segment(&start, sizeof(start), start_at, sizeof(start));
 	segments[2] = segment(initrd.data, initrd.size, initrd_at, initrd.size);
 	if (syscall(SYS_kexec_load, start_at + offsetof(struct start, code), 3UL, segments,
