@@ -47,7 +47,7 @@ struct flush_list {
 #define MAX_ENTRIES	((PAGE_SIZE - sizeof(struct flush_list)) / sizeof(u64))
 
 static bool gpa_flush;
-module_param(gpa_flush, bool, 0444);
+module_param(gpa_flush, bool, 0644);
 
 static struct {
 	atomic64_t flush_space;

@@ -4,7 +4,8 @@
  * host with interrupts off, so L0 never comes back from one that spins like that and
  * waits for another processor: a Linux with several CPUs does when it starts them.
  *
- * With the module's parameter pause_exits=1 each PAUSE of L1 and L2 is an exit.
+ * With the module's parameter pause_exits=1 each PAUSE of the L1 that starts next, and of
+ * its L2, is an exit.
  */
 #include <linux/module.h>
 
@@ -13,7 +14,7 @@
 #include "pause.h"
 
 static bool pause_exits;
-module_param(pause_exits, bool, 0444);
+module_param(pause_exits, bool, 0644);
 
 /**
  * l0_pause_control() - the primary control that L0 needs beyond KVM's own
