@@ -51,6 +51,7 @@ class Variant:
     fragments: tuple[Path, ...]
     core: Path | None = None  # where the core is that takes the place of the kernel's own files
     place: Path = BUILD
+    base: "Variant | None" = None  # of the same configuration, with another core or none
 
     @property
     def directory(self) -> Path:
@@ -77,15 +78,19 @@ class Variant:
 PLAIN = Variant("", (FRAGMENT,))
 DEBUG = Variant("-debug", (FRAGMENT, HERE / "kernel-debug.config"))
 GUEST = Variant("-guest", (FRAGMENT, HERE / "kernel-guest.config"))
-CORE = Variant("", PLAIN.fragments, TOP, BUILD / "core")
-CORE_DEBUG = Variant("-debug", DEBUG.fragments, TOP, BUILD / "core")
+CORE = Variant("", PLAIN.fragments, TOP, BUILD / "core", PLAIN)
+CORE_DEBUG = Variant("-debug", DEBUG.fragments, TOP, BUILD / "core", DEBUG)
 VARIANTS = {"rig": PLAIN, "debug": DEBUG, "guest": GUEST, "core": CORE, "core-debug": CORE_DEBUG}
 CORE_DIRECTORIES = ("arch/x86/hyperv", "drivers/hv")
 
 
+def _tree(plain: Path, variant: Variant) -> Path:
+    return variant.place / plain.name if variant.core else plain
+
+
 def _with_core(tree: Path, variant: Variant) -> Path:
     """The kernel source with our core in it."""
-    assembled = variant.place / tree.name
+    assembled = _tree(tree, variant)
     assembled.parent.mkdir(exist_ok=True)
     output_of([TOP / "tools/build/assemble-kernel", tree, assembled, variant.core])
     return assembled
@@ -108,10 +113,36 @@ def _fingerprint(variant: Variant, tree: Path) -> str:
     return digest.hexdigest()
 
 
+def _is_built(variant: Variant, plain: Path) -> bool:
+    return variant.stamp.exists() and variant.stamp.read_text() == _fingerprint(variant, plain)
+
+
+def _start_from(base: Variant, variant: Variant, plain: Path) -> None:
+    """Copy what another variant has built, so that make compiles only what differs.
+
+    make knows what it did by the words of the command: they have the path of the source in them.
+    By the time it knows what a file is newer than; that says nothing where another file has the same name.
+    """
+    theirs, ours = _tree(plain, base), _tree(plain, variant)
+    partial = variant.directory.with_name(f"{variant.directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(base.directory, partial, symlinks=True)
+    for path in partial.rglob("*.cmd"):
+        text = path.read_text()
+        if str(theirs) in text:
+            path.write_text(text.replace(f"{theirs}/", f"{ours}/"))
+    # A directory of the assembled tree that is no link has other files in it.
+    for place, _, _ in os.walk(ours):
+        for path in (partial / Path(place).relative_to(ours)).glob("*.o"):
+            path.unlink()
+    partial.rename(variant.directory)
+
+
 def _environment() -> dict[str, str]:
     """Two builds of one source give the same bytes, and clones share ccache's objects."""
     return os.environ | {
         "KBUILD_BUILD_TIMESTAMP": "@0",
+        "KBUILD_BUILD_VERSION": "1",
         "KBUILD_BUILD_USER": "rig",
         "KBUILD_BUILD_HOST": "hvnest",
         "CCACHE_BASEDIR": str(TOP),
@@ -160,16 +191,17 @@ def _compile(variant: Variant, make: list[str], env: dict[str, str], release: st
 
 def build(variant: Variant = PLAIN) -> Kernel:
     """The rig's own kernel; built when its fragments, its source or the compiler changed."""
-    tree = source()
-    release = f"{version_of(tree)}-rig{variant.suffix}{'-core' if variant.core else ''}"
+    plain = source()
+    release = f"{version_of(plain)}-rig{variant.suffix}{'-core' if variant.core else ''}"
     directory = variant.directory
-    fingerprint = _fingerprint(variant, tree)
     with lock(f"kernel-{release}"):
-        if not variant.stamp.exists() or variant.stamp.read_text() != fingerprint:
+        if not _is_built(variant, plain):
+            fingerprint = _fingerprint(variant, plain)
             variant.stamp.unlink(missing_ok=True)
+            tree = _with_core(plain, variant) if variant.core else plain
+            if not directory.exists() and variant.base and _is_built(variant.base, plain):
+                _start_from(variant.base, variant, plain)
             directory.mkdir(parents=True, exist_ok=True)
-            if variant.core:
-                tree = _with_core(tree, variant)
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
             make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
             # Not in the configuration, which would be another one for all files
