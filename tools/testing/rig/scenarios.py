@@ -18,6 +18,7 @@ OUR_KVM = ("nested", "full")
 GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not for QEMU
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
 KERNELS = ("rig", "debug", "guest", "cloud")
+LONG = "long"  # a group
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
@@ -212,12 +213,12 @@ def select(names: list[str], groups: list[str]) -> list[Scenario]:
 
 
 def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios of our modules once more, on the kernel's own; not where L1 takes minutes to boot."""
+    """The scenarios of our modules once more, on the kernel's own; not where that takes long for what it tells."""
     return [
         # Whether eVMCS is in use is no question to the peer, only what comes of it.
         replace(s, flavour="stock", copy=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
         for s in chosen
-        if s.flavour == "nested" and s.kernel == "rig"
+        if s.flavour == "nested" and s.kernel == "rig" and LONG not in s.groups
     ]
 
 
