@@ -16,6 +16,7 @@ from common import BUILD, HERE, KERNEL, RIG, TOP, CannotRun, lock, output_of, sa
 
 FRAGMENT = HERE / "kernel.config"
 FILES_BUILT = 1600  # about; only for the progress line
+FILES_THAT_DIFFER = 220  # about; from one variant to another
 PROGRESS_SECONDS = 20
 KVM_MODULES = ("irqbypass", "kvm", "kvm-intel")
 KVM_PATHS = ("virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-intel")
@@ -170,7 +171,7 @@ def _configure(variant: Variant, make: list[str], env: dict[str, str]) -> None:
             raise CannotRun(f"{variant.fragments[-1]}: this kernel does not accept '{line}'")
 
 
-def _compile(variant: Variant, make: list[str], env: dict[str, str], release: str) -> None:
+def _compile(variant: Variant, make: list[str], env: dict[str, str], release: str, about: int) -> None:
     begin = shown = time.monotonic()
     count = 0
     with variant.log.open("a") as log:
@@ -182,7 +183,7 @@ def _compile(variant: Variant, make: list[str], env: dict[str, str], release: st
             now = time.monotonic()
             if now - shown >= PROGRESS_SECONDS:
                 shown = now
-                say(f"kernel {release}: {count} of about {max(count, FILES_BUILT)} files, {now - begin:.0f} s")
+                say(f"kernel {release}: {count} of about {max(count, about)} files, {now - begin:.0f} s")
         code = process.wait()
     if code:
         raise variant.failed("the kernel did not build")
@@ -199,8 +200,10 @@ def build(variant: Variant = PLAIN) -> Kernel:
             fingerprint = _fingerprint(variant, plain)
             variant.stamp.unlink(missing_ok=True)
             tree = _with_core(plain, variant) if variant.core else plain
+            about = FILES_BUILT
             if not directory.exists() and variant.base and _is_built(variant.base, plain):
                 _start_from(variant.base, variant, plain)
+                about = FILES_THAT_DIFFER
             directory.mkdir(parents=True, exist_ok=True)
             compiler = "ccache gcc" if shutil.which("ccache") else "gcc"
             make = ["nice", "make", "-C", str(tree), f"O={directory}", f"-j{os.cpu_count()}", f"CC={compiler}"]
@@ -208,7 +211,7 @@ def build(variant: Variant = PLAIN) -> Kernel:
             make += ["LOCALVERSION=-core"] if variant.core else []
             say(f"kernel {release}: building it in {directory.relative_to(TOP)} from {tree}")
             _configure(variant, make, _environment())
-            _compile(variant, make, _environment(), release)
+            _compile(variant, make, _environment(), release, about)
             variant.stamp.write_text(fingerprint)
     return Kernel(
         release,
