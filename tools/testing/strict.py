@@ -8,6 +8,7 @@ from statistics import median
 
 RIG, COLD, MUTANTS, STRICT = "rig.json", "cold.json", "mutants.json", "strict.json"
 FLAVOURS = ("stock", "nested", "full")
+SLOW_SECONDS = 3  # a quick start is meant to take less
 UNFOUNDED = "unfounded-"  # how L0 names a clean group of which it holds nothing
 
 
@@ -44,6 +45,12 @@ def _seconds(runs: list[dict]) -> float | None:
     return round(median(seconds), 2) if seconds else None
 
 
+def _slow(runs: list[dict]) -> list[dict]:
+    """Those that take long, the longest first."""
+    slow = sorted((run for run in runs if run["seconds"] > SLOW_SECONDS), key=lambda run: -run["seconds"])
+    return [{key: run[key] for key in ("name", "flavour", "seconds")} for run in slow]
+
+
 def write(results: Path, tests: int, seconds: dict[str, float]) -> None:
     """Writes the file if the rig's results are there; `tests` are the cases that ran, and
     `seconds` what each producer took."""
@@ -62,5 +69,6 @@ def write(results: Path, tests: int, seconds: dict[str, float]) -> None:
         "faults": _faults(runs),
         "mutants": json.loads(mutants.read_text()) if mutants.exists() else [],
         "seconds_per_test": {"cold": _seconds(_runs(results / COLD)), "quick": _seconds(quick)},
+        "slow_tests": _slow(quick),
     }
     (results / STRICT).write_text(json.dumps(strict, indent=2) + "\n")
