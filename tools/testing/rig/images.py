@@ -216,6 +216,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     archive.file("init", HERE / "l0-init")
     for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
+    archive.file("lib/linked.so", _compile(HERE / "linked.c", directory / "linked.so", "-shared", "-fPIC"))
     _add_qemu(archive)
     for path in programs(configuration.l0_run for configuration in groups).values():
         archive.file(f"bin/{path.name}", path)
