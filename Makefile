@@ -98,6 +98,7 @@ check: strict kernel
 .PHONY: check-all
 check-all: strict kernel
 	@$(RIG) matrix
+	@$(RIG) run --group all --results build/results/all.json
 
 # The kernel with the checkers is L1's; L0 stays as it is.
 .PHONY: check-debug
