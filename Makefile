@@ -46,10 +46,11 @@ help:
 deps:
 	@tools/build/deps
 
-# The machine that run and check share: the rig's kernel, our modules for it, and
-# the programs that L1 runs.
+# The machine that run and check share: the emulator, the rig's kernel, our modules for it,
+# and the programs that L1 runs.
 .PHONY: rig
 rig: deps
+	@$(RIG) emulator
 	@$(RIG) kernel
 	@$(MODULES) --kernel-dir build/rig/kernel
 	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests

@@ -2,9 +2,11 @@
 """What every part of the rig shares: where things are, how to fail, how to say."""
 
 import fcntl
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +20,7 @@ SELFTESTS = BUILD / "selftests"
 TEST_MODULES = BUILD / "test-modules"
 HVNEST = BUILD / "hv-static/hvnest"
 RESULTS = BUILD / "results"
+PROGRESS_SECONDS = 20
 
 
 class CannotRun(Exception):
@@ -38,6 +41,27 @@ def output_of(command: Sequence[str | Path]) -> str:
         words = " ".join(map(str, command))
         raise CannotRun(f"'{words}' failed:\n{err.stderr.strip()}") from err
     return done.stdout.strip()
+
+
+def compile_with_progress(what: str, make: Sequence[str], env: Mapping[str, str], log: Path, compiled: str, about: int) -> int:
+    """Run make, tell of the files that it has compiled, of about so many, and return its exit code. `compiled` matches
+    a line that make prints for one; `log` is continued."""
+    begin = shown = time.monotonic()
+    count = 0
+    with log.open("a") as output:
+        process = subprocess.Popen(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        assert process.stdout
+        for line in process.stdout:
+            output.write(line)
+            count += re.match(compiled, line) is not None
+            now = time.monotonic()
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                say(f"{what}: {count} of about {max(count, about)} files, {now - begin:.0f} s")
+        code = process.wait()
+    if not code:
+        say(f"{what}: built, {count} files, {time.monotonic() - begin:.0f} s")
+    return code
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import time
 import tty
 from pathlib import Path
 
+import bochs
 import kernel
-from common import HERE, CannotRun, output_of
+from common import HERE, CannotRun
 from images import Images
 
 MEMORY = 2048  # MiB; of more than that Bochs would keep a part in a file, which forks would share
@@ -22,6 +23,10 @@ L0_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=0 rcup
 # Bochs 2.7's XSAVEOPT loses registers, and its RDRAND is seeded with the time of day. For
 # it each byte of REP MOVSB is an instruction; a kernel without "erms" copies by eight.
 BOCHS_APPEND = "clearcpuid=xsave,ht,rdrand,rdseed,erms,fsrm"
+# Of Debian's Bochs: the devices that are plug-ins, and the only display that needs no screen, which takes
+# the first free port from 5900 on
+PLUGINS = "unmapped=1, biosdev=1, serial=1, speaker=0, extfpuirq=0, parallel=0, gameport=0, iodebug=0"
+RFB = 'rfb, options="timeout=0"'
 TEMPLATE_SECONDS = 10  # until forkserver.c answers
 
 
@@ -219,17 +224,28 @@ class Bochs(Process):
 
     @staticmethod
     def version() -> str:
-        return "bochs " + output_of(["dpkg-query", "-f", "${Version}", "-W", "bochs"])
+        return f"bochs {bochs.find().version}"
 
     def command(self, images: Images, orders: str) -> list[str]:
-        cd = images.cd(f"{L0_APPEND} {BOCHS_APPEND}")
+        emulator = bochs.find()
+        settings = {
+            "MEMORY": MEMORY,
+            "CD": images.cd(f"{L0_APPEND} {BOCHS_APPEND}"),
+            "DIR": self.directory,
+            "ORDERS": orders,
+            "PLUGINS": "" if emulator.built else f"plugin_ctrl: {PLUGINS}",
+            "DISPLAY": "nogui" if emulator.built else RFB,
+        }
         config = (HERE / "bochsrc.in").read_text()
-        for key, value in {"MEMORY": MEMORY, "CD": cd, "DIR": self.directory, "ORDERS": orders}.items():
+        for key, value in settings.items():
             config = config.replace(f"@{key}@", str(value))
         (self.directory / "bochsrc").write_text(config)
-        # Debian's Bochs starts in its debugger: tell that to continue.
-        (self.directory / "debugger.rc").write_text("c\n")
-        return ["bochs", "-q", "-f", "bochsrc", "-rc", "debugger.rc"]
+        command = [emulator.program, "-q", "-f", "bochsrc"]
+        if not emulator.built:
+            # Debian's Bochs starts in its debugger: tell that to continue.
+            (self.directory / "debugger.rc").write_text("c\n")
+            command += ["-rc", "debugger.rc"]
+        return command
 
 
 class Kvm(Process):

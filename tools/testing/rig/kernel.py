@@ -7,17 +7,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import BUILD, HERE, KERNEL, RIG, TOP, CannotRun, lock, output_of, say
+from common import BUILD, HERE, KERNEL, RIG, TOP, CannotRun, compile_with_progress, lock, output_of, say
 
 FRAGMENT = HERE / "kernel.config"
 FILES_BUILT = 1600  # about; only for the progress line
 FILES_THAT_DIFFER = 220  # about; from one variant to another
-PROGRESS_SECONDS = 20
 KVM_MODULES = ("irqbypass", "kvm", "kvm-intel")
 KVM_PATHS = ("virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-intel")
 CLOUD_MODULES = ("virtio_mmio", *KVM_MODULES)  # virtio_mmio: built into the rig's kernel
@@ -171,25 +169,6 @@ def _configure(variant: Variant, make: list[str], env: dict[str, str]) -> None:
             raise CannotRun(f"{variant.fragments[-1]}: this kernel does not accept '{line}'")
 
 
-def _compile(variant: Variant, make: list[str], env: dict[str, str], release: str, about: int) -> None:
-    begin = shown = time.monotonic()
-    count = 0
-    with variant.log.open("a") as log:
-        process = subprocess.Popen(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-        assert process.stdout
-        for line in process.stdout:
-            log.write(line)
-            count += re.match(r"  [A-Z]+ +\S", line) is not None
-            now = time.monotonic()
-            if now - shown >= PROGRESS_SECONDS:
-                shown = now
-                say(f"kernel {release}: {count} of about {max(count, about)} files, {now - begin:.0f} s")
-        code = process.wait()
-    if code:
-        raise variant.failed("the kernel did not build")
-    say(f"kernel {release}: built, {count} files, {time.monotonic() - begin:.0f} s")
-
-
 def build(variant: Variant = PLAIN) -> Kernel:
     """The rig's own kernel; built when its fragments, its source or the compiler changed."""
     plain = source()
@@ -211,7 +190,8 @@ def build(variant: Variant = PLAIN) -> Kernel:
             make += ["LOCALVERSION=-core"] if variant.core else []
             say(f"kernel {release}: building it in {directory.relative_to(TOP)} from {tree}")
             _configure(variant, make, _environment())
-            _compile(variant, make, _environment(), release, about)
+            if compile_with_progress(f"kernel {release}", make, _environment(), variant.log, r"  [A-Z]+ +\S", about):
+                raise variant.failed("the kernel did not build")
             variant.stamp.write_text(fingerprint)
     return Kernel(
         release,
