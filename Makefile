@@ -46,11 +46,10 @@ help:
 deps:
 	@tools/build/deps
 
-# The machine that run and check share: the emulator, the rig's kernel, our modules for it,
-# and the programs that L1 runs.
+# The machine that run and check share: the rig's kernel, our modules for it, and
+# the programs that L1 runs.
 .PHONY: rig
 rig: deps
-	@$(RIG) emulator
 	@$(RIG) kernel
 	@$(MODULES) --kernel-dir build/rig/kernel
 	@$(MAKE) -s -C tools/testing/selftests/hyperv OUTPUT=$(TOP)/build/selftests
@@ -62,9 +61,10 @@ kernel: deps
 	@$(RIG) kernel --core
 	@$(MODULES) --kernel-dir build/core/rig/kernel
 
-# What the tests need beyond it: the KVM of a strict L0.
+# What the tests need beyond it: a faster emulator, and the KVM of a strict L0.
 .PHONY: strict
 strict: rig
+	@$(RIG) emulator
 	@$(MODULES) --kernel-dir build/rig/kernel --part tools/testing/rig/l0 --out build/rig/l0
 
 .PHONY: run
