@@ -59,7 +59,7 @@ def build() -> None:
             _build(_fetch())
         except CannotRun as err:
             say(f"the emulator cannot be built: {err}")
-            say("the installed Bochs does as well, but takes twice the time")
+            say("the installed Bochs does as well, but takes twice the time; the next 'make' tries again")
 
 
 def _fingerprint() -> str:
@@ -103,7 +103,7 @@ def _fetch() -> Path:
     for words in (["--error-on=any", "update"], ["--download-only", "--tar-only", "source", "bochs"]):
         done = subprocess.run([*apt, *words], cwd=DIRECTORY, capture_output=True, text=True)
         if done.returncode:
-            raise CannotRun(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"apt-get {words[-1]} failed")
+            raise CannotRun(done.stderr.strip().split("\n")[0] or f"apt-get {words[-1]} failed")
     shutil.rmtree(DIRECTORY / "apt")
     (tarball,) = DIRECTORY.glob("bochs_*.orig.tar.*")
     return tarball
