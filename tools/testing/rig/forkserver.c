@@ -2,7 +2,7 @@
 /*
  * Makes a running Bochs a template that tests start from. Loaded with LD_PRELOAD.
  *
- * Bochs prints a byte that the guest writes to port 0xe9 by putc(). When the guest
+ * Bochs prints a byte that the guest writes to port 0xe9 by putc() or putchar(). When the guest
  * has printed the line "@fork NAME", the emulator stops there and serves requests on
  * the control socket: each of them forks a child that goes on as the emulator, with
  * files of its own. Child and template share memory until one of them writes to it,
