@@ -34,19 +34,19 @@ WAIT = ("cpu/event.cc", "BX_TICKN(10);", "BX_TICKN(bx_pc_system.getNumCpuTicksLe
 
 
 @dataclass(frozen=True)
-class Bochs:
-    """One to run."""
+class Program:
+    """A Bochs to run."""
 
     program: str
     version: str
     built: bool  # by the rig: no debugger, no plug-ins, and no display but "nogui"
 
 
-def find() -> Bochs:
+def find() -> Program:
     """The one that was built, or else the installed one."""
     if _is_built():
-        return Bochs(str(PROGRAM), STAMP.read_text().split()[0], True)
-    return Bochs("bochs", output_of(["dpkg-query", "-f", "${Version}", "-W", "bochs"]), False)
+        return Program(str(PROGRAM), STAMP.read_text().split()[0], True)
+    return Program("bochs", output_of(["dpkg-query", "-f", "${Version}", "-W", "bochs"]), False)
 
 
 def build() -> None:
@@ -57,7 +57,8 @@ def build() -> None:
         DIRECTORY.mkdir(exist_ok=True)
         try:
             _build(_fetch())
-        except CannotRun as err:
+        # Another release may lack a file that this one has, and a disk may be full.
+        except (CannotRun, OSError) as err:
             say(f"the emulator cannot be built: {err}")
             say("the installed Bochs does as well, but takes twice the time; the next 'make' tries again")
 
@@ -105,8 +106,9 @@ def _fetch() -> Path:
         if done.returncode:
             raise CannotRun(done.stderr.strip().split("\n")[0] or f"apt-get {words[-1]} failed")
     shutil.rmtree(DIRECTORY / "apt")
-    (tarball,) = DIRECTORY.glob("bochs_*.orig.tar.*")
-    return tarball
+    for tarball in DIRECTORY.glob("bochs_*.orig.tar.*"):
+        return tarball
+    raise CannotRun(f"apt-get has left no bochs_*.orig.tar.* in {DIRECTORY}")
 
 
 def _build(tarball: Path) -> None:
