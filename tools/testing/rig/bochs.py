@@ -22,7 +22,8 @@ FILES_BUILT = 470  # about; only for the progress line
 SUITE = "stable"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NETWORK_SECONDS = 20
-# What the model of bochsrc.in and the devices there need; all else would only take longer to compile.
+MODEL = "corei7_icelake_u"  # of the emulated CPU
+# What that and the devices of bochsrc.in need; all else would only take longer to compile.
 CONFIGURE = (
     ["--enable-cpu-level=6", "--enable-x86-64", "--enable-vmx=2", "--enable-avx", "--enable-evex"]
     + ["--enable-protection-keys", "--enable-fpu", "--enable-pci", "--enable-cdrom", "--enable-all-optimizations"]
@@ -137,6 +138,10 @@ def _build(tarball: Path) -> None:
     compiled = r"(?:ccache )?g(?:cc|\+\+) .*-c "
     if compile_with_progress(f"Bochs {version}", make, env, LOG, compiled, FILES_BUILT):
         raise CannotRun(f"it did not compile; see {LOG}")
+    # A program that does not start, or lacks the CPU, must not take the installed one's place.
+    models = subprocess.run([tree / "bochs", "--help", "cpu"], capture_output=True, text=True).stderr
+    if MODEL not in models.split():
+        raise CannotRun(f"it was built, but does not know the CPU {MODEL}: {models.strip()[-200:] or 'it says nothing'}")
     STAMP.unlink(missing_ok=True)
     (tree / "bochs").rename(PROGRAM)
     STAMP.write_text(f"{version} {_fingerprint()}\n")

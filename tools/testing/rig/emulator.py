@@ -220,7 +220,7 @@ class Process(Machine):
 class Bochs(Process):
     """The emulated machine of bochsrc.in."""
 
-    cpu_model = "corei7_icelake_u"
+    cpu_model = bochs.MODEL
 
     @staticmethod
     def version() -> str:
@@ -229,6 +229,7 @@ class Bochs(Process):
     def command(self, images: Images, orders: str) -> list[str]:
         emulator = bochs.find()
         settings = {
+            "MODEL": bochs.MODEL,
             "MEMORY": MEMORY,
             "CD": images.cd(f"{L0_APPEND} {BOCHS_APPEND}"),
             "DIR": self.directory,
