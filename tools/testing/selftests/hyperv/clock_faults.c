@@ -48,7 +48,7 @@
 #define NEW_VMS		6
 #define MOVES		4
 #define EVERY		3
-#define BEHIND_TICKS	9000000		/* 6 ms */
+#define BEHIND_TICKS	2250000		/* 1.5 ms */
 #define UNNOTICED_US	120000		/* L1 does not look all the time */
 
 static struct clock_guest guests[VMS];

@@ -31,7 +31,7 @@
 #define HANG_SECONDS	300
 
 #define ERROR_NS	1000000
-#define RATE_SECONDS	2
+#define RATE_SECONDS	1
 #define RATE_PPM	50
 
 /* Of the first frequency */
