@@ -46,9 +46,9 @@ def _seconds(runs: list[dict]) -> float | None:
 
 
 def _slow(runs: list[dict]) -> list[dict]:
-    """Those that take long, the longest first."""
+    """Those that took longer than meant, the longest first; "long" are those that cannot do with less."""
     slow = sorted((run for run in runs if run["seconds"] > SLOW_SECONDS), key=lambda run: -run["seconds"])
-    return [{key: run[key] for key in ("name", "flavour", "seconds")} for run in slow]
+    return [{key: run[key] for key in ("name", "flavour", "seconds", "long")} for run in slow]
 
 
 def write(results: Path, tests: int, seconds: dict[str, float]) -> None:

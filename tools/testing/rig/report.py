@@ -174,6 +174,7 @@ def record(outcome: Outcome) -> dict[str, object]:
         "flavour": outcome.scenario.flavour,
         "faults": list(outcome.scenario.faults),
         "start": outcome.start,
+        "long": outcome.scenario.long,
         "seconds": round(outcome.seconds, 2),
         "cpu_seconds": round(outcome.cpu_seconds, 2),
         "passed": report(outcome).passed,

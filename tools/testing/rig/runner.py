@@ -62,7 +62,7 @@ class Run:
 
     def cold(self, jobs: int) -> Iterator[Outcome]:
         """Boot L0 and L1 for every scenario."""
-        scenarios = sorted((s for group in self.groups.values() for s in _all(group)), key=lambda s: -s.timeout)
+        scenarios = sorted((s for group in self.groups.values() for s in _all(group)), key=lambda s: -s.limit)
         yield from self._share([partial(self._from_power_on, scenario) for scenario in scenarios], jobs)
 
     @contextmanager
@@ -79,7 +79,7 @@ class Run:
         scenarios = _all(kvms)
         with l0.fork(f"l1-{row}", f"boot {row}") as l1:
             try:
-                l1.until_l1_is_up(max(s.timeout for s in scenarios) * configuration.slower)
+                l1.until_l1_is_up(max(s.boot_limit for s in scenarios))
                 if not l1.machine.is_template():
                     raise Failed("emulator", "the emulator did not stop to be forked")
                 say(f"L1 for {' '.join(s.name for s in scenarios)}: up after {l1.seconds:.1f} s")
@@ -95,7 +95,7 @@ class Run:
         left = list(scenarios)
         with l1.fork(name, self._load(kvm)) as loaded:
             try:
-                loaded.until_kvm_is_loaded(max(s.timeout * s.configuration.slower for s in scenarios))
+                loaded.until_kvm_is_loaded(max(s.boot_limit for s in scenarios))
                 if not loaded.machine.is_template():
                     raise Failed("emulator", "the emulator did not stop to be forked")
                 while left:
@@ -124,10 +124,9 @@ class Run:
             try:
                 session.until_l0_is_up()
                 session.order(f"boot {self.images.rows[scenario.configuration]}")
-                limit = scenario.timeout * scenario.configuration.slower
-                session.until_l1_is_up(limit)
+                session.until_l1_is_up(scenario.boot_limit)
                 session.order(self._load(scenario.kvm))
-                session.until_kvm_is_loaded(limit)
+                session.until_kvm_is_loaded(scenario.boot_limit)
             except Failed as failed:
                 yield session.outcome(scenario, failed)
                 return
@@ -174,7 +173,7 @@ def _all(kvms: Mapping[Kvm, Sequence[Scenario]]) -> list[Scenario]:
 
 def _patience(scenarios: Sequence[Scenario]) -> int:
     """How long they may take, with the boot of their L1."""
-    return sum(s.timeout for s in scenarios) + max(s.timeout for s in scenarios)
+    return sum(s.limit for s in scenarios) + max(s.boot_limit for s in scenarios)
 
 
 def _difference(first: Sequence[str], second: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ GPA_FLUSH = "gpa-flush"  # the one word of "l0" that is for strict L0 and not fo
 NESTED_ENLIGHTENMENTS = ("hv-evmcs", "hv-emsr-bitmap", GPA_FLUSH)
 KERNELS = ("rig", "debug", "guest", "cloud")
 LONG = "long"  # a group
+L1_SECONDS = 30  # for L1's boot and for its KVM, at least
 DEBUG_MEMORY = 512  # MiB that the debug kernel takes more than the plain one
 DEBUG_SLOWER = 8  # times
 L0_KVMS = ("strict", "plain")
@@ -97,6 +98,20 @@ class Scenario:
     @property
     def title(self) -> str:
         return f"{self.name} on {self.flavour}" if self.copy else self.name
+
+    @property
+    def limit(self) -> int:
+        """In seconds, for what it runs."""
+        return self.timeout * self.configuration.slower
+
+    @property
+    def boot_limit(self) -> int:
+        """For L1's boot, and again for its KVM."""
+        return max(self.timeout, L1_SECONDS) * self.configuration.slower
+
+    @property
+    def long(self) -> bool:
+        return LONG in self.groups
 
     @property
     def twin(self) -> bool:
@@ -218,7 +233,7 @@ def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
         # Whether eVMCS is in use is no question to the peer, only what comes of it.
         replace(s, flavour="stock", copy=True, run=tuple(re.sub(r" --evmcs \w+", "", command) for command in s.run))
         for s in chosen
-        if s.flavour == "nested" and s.kernel == "rig" and LONG not in s.groups
+        if s.flavour == "nested" and s.kernel == "rig" and not s.long
     ]
 
 

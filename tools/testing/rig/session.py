@@ -97,9 +97,8 @@ class Session:
     def end_of(self, scenario: Scenario) -> Outcome:
         """Follow the scenario's commands to L1's end."""
         try:
-            limit = scenario.timeout * scenario.configuration.slower
-            if not self._until("@l0 end", limit):
-                raise Failed("l1-hang", f"L1 did not end within {limit} s")
+            if not self._until("@l0 end", scenario.limit):
+                raise Failed("l1-hang", f"L1 did not end within {scenario.limit} s")
             if "@l1 end" not in self.console:
                 raise self._l1_ended()
         except Failed as failed:
