@@ -27,7 +27,7 @@
 #define ONLINE		"/sys/devices/system/cpu/cpu1/online"
 
 #define MS		1000000ull	/* in ns */
-#define PERIOD		(50 * MS)
+#define PERIOD		(30 * MS)
 #define LAG		(10 * MS)
 #define MAX_CPUS	16
 
