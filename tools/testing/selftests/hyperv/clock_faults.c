@@ -45,8 +45,8 @@
 #define SETTLE_US	30000
 #define ERROR_NS	1000000
 #define HANG_SECONDS	60
-#define NEW_VMS		3
-#define MOVES		3
+#define NEW_VMS		2
+#define MOVES		2
 #define STAY_US		10000
 #define EVERY		3
 #define BEHIND_TICKS	2250000		/* 1.5 ms */
@@ -60,7 +60,7 @@ static void wait_for_end(uint64_t migrations)
 	struct l0_clock clock;
 
 	/* Most end at once. What L1 is not told of takes a second, and many questions. */
-	for (unsigned int waited = 0, pause = POLL_US; waited < WAIT_US; pause += pause / 2) {
+	for (unsigned int waited = 0, pause = POLL_US; waited < WAIT_US; pause += pause / 4) {
 		usleep(pause);
 		waited += pause;
 		l0_clock_read(&clock);
