@@ -32,7 +32,7 @@ static struct l0_clock clock_now(void)
 	return clock;
 }
 
-/* It is kvm_intel that begins and ends: kvm.ko alone does nothing. */
+/* It is kvm_intel that asks to be told of migrations; kvm.ko stays loaded. */
 static void load(void)
 {
 	kmod_load("kvm-intel", "");
