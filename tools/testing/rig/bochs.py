@@ -141,7 +141,7 @@ def _build(tarball: Path) -> None:
     # A program that does not start, or lacks the CPU, must not take the installed one's place.
     models = subprocess.run([tree / "bochs", "--help", "cpu"], capture_output=True, text=True).stderr
     if MODEL not in models.split():
-        raise CannotRun(f"it was built, but does not know the CPU {MODEL}: {models.strip()[-200:] or 'it says nothing'}")
+        raise CannotRun(f"it was built, but '{tree}/bochs --help cpu' does not name {MODEL}")
     STAMP.unlink(missing_ok=True)
     (tree / "bochs").rename(PROGRAM)
     STAMP.write_text(f"{version} {_fingerprint()}\n")
