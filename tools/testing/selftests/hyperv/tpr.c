@@ -3,8 +3,8 @@
  * tpr: L2's task priority, in CR8 and in its local APIC, holds interrupts back.
  *
  *	tpr [PART]	new-xapic, new-x2apic: vCPUs that have not used CR8; used-xapic,
- *			used-x2apic: one that has; changes: of the mode, and of L2's use;
- *			default: all
+ *			used-x2apic: one that has; mode: L2 changes it; pauses: L2 forgets CR8
+ *			and uses it again; default: all
  *
  * KVM gives L2 a TPR shadow, in which CR8 needs no exit, or it does not and each access
  * exits; our modules change between both as L2 uses CR8 or not. L2 executes scripts
@@ -459,11 +459,10 @@ static void check_used_x2apic(void)
 	check_used("x2APIC");
 }
 
-static void check_changes(void)
+static void check_mode_changes(void)
 {
 	check_mode_change(false);
 	check_mode_change(true);
-	check_pauses();
 }
 
 static const struct part {
@@ -475,7 +474,8 @@ static const struct part {
 	{ "used-xapic", 9, check_used_xapic },
 	{ "new-x2apic", 5, check_new_x2apic },
 	{ "used-x2apic", 9, check_used_x2apic },
-	{ "changes", 7, check_changes },
+	{ "mode", 2, check_mode_changes },
+	{ "pauses", 5, check_pauses },
 };
 
 #define PARTS	(sizeof(parts) / sizeof(parts[0]))
@@ -494,7 +494,7 @@ int main(int argc, char **argv)
 		if (chosen(&parts[i], key))
 			planned += parts[i].cases;
 	if (!planned)
-		ktap_bail("usage: %s [new-xapic|used-xapic|new-x2apic|used-x2apic|changes]", argv[0]);
+		ktap_bail("usage: %s [new-xapic|used-xapic|new-x2apic|used-x2apic|mode|pauses]", argv[0]);
 	ktap_plan(planned);
 	for (unsigned int i = 0; i < PARTS; i++)
 		if (chosen(&parts[i], key))
