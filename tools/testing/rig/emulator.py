@@ -19,10 +19,11 @@ from images import Images
 
 MEMORY = 2048  # MiB; of more than that Bochs would keep a part in a file, which forks would share
 # Whoever waits for an RCU grace period waits for ticks, which are many instructions apart.
-L0_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=0 rcupdate.rcu_expedited=1"
+L0_APPEND = "console=ttyS0,115200 quiet tsc=reliable no_timer_check panic=0 rcupdate.rcu_expedited=1 initcall_blacklist=trace_eval_init"
 # Bochs 2.7's XSAVEOPT loses registers, and its RDRAND is seeded with the time of day. For
-# it each byte of REP MOVSB is an instruction; a kernel without "erms" copies by eight.
-BOCHS_APPEND = "clearcpuid=xsave,ht,rdrand,rdseed,erms,fsrm"
+# it each byte of REP MOVSB is an instruction; a kernel without "erms" copies by eight. With SMAP it walks
+# the page tables at each access of a kernel to memory of its user.
+BOCHS_APPEND = "clearcpuid=xsave,ht,rdrand,rdseed,erms,fsrm,smap"
 # Of Debian's Bochs: the devices that are plug-ins, and the only display that needs no screen, which takes
 # the first free port from 5900 on
 PLUGINS = "unmapped=1, biosdev=1, serial=1, speaker=0, extfpuirq=0, parallel=0, gameport=0, iodebug=0"
