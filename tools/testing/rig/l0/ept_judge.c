@@ -29,7 +29,7 @@
 #include "ept_model.h"
 
 /* So many entries a VM entry: L0's time is the emulator's. */
-#define BUDGET		512
+#define BUDGET		128
 #define MAX_SUSPECTS	64
 
 /**
