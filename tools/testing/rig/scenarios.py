@@ -74,6 +74,7 @@ class Scenario:
     flavour: str
     kernel: str
     cpus: int
+    core_cpus: int
     memory: int
     append: str
     load: bool
@@ -162,6 +163,7 @@ def _scenario(name: str, row: configparser.SectionProxy, sets: configparser.Sect
         flavour=row["flavour"],
         kernel=row["kernel"],
         cpus=row.getint("cpus"),
+        core_cpus=row.getint("core-cpus"),
         memory=row.getint("memory"),
         append=row["append"],
         load=row.getboolean("load"),
@@ -238,9 +240,9 @@ def twins(chosen: Sequence[Scenario]) -> list[Scenario]:
 
 
 def on_our_core(chosen: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios of our modules once more, on our core, and with two CPUs at least."""
+    """The scenarios of our modules once more, on our core, and mostly with more CPUs."""
     return [
-        replace(s, flavour="full", copy=True, cpus=max(s.cpus, 2))
+        replace(s, flavour="full", copy=True, cpus=max(s.cpus, s.core_cpus))
         for s in chosen
         if s.flavour == "nested" and s.kernel == "rig"
     ]

@@ -17,8 +17,8 @@
 
 #define POLL_US		10000
 #define WAIT_POLLS	100
-#define LOADS		3
-#define STEP_US		60000	/* between the unloads: over the time that L1 takes to react */
+#define LOADS		2
+#define STEP_US		60000	/* before the second unload: what L1 takes to react */
 #define ERROR_NS	1000000
 #define HANG_SECONDS	60
 
