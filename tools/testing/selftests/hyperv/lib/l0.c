@@ -309,7 +309,7 @@ const char *l0_reason_name(unsigned int reason)
 		[30] = "IO_INSTRUCTION", [L0_MSR_READ] = "MSR_READ",
 		[L0_MSR_WRITE] = "MSR_WRITE", [33] = "INVALID_GUEST_STATE",
 		[34] = "MSR_LOAD_FAIL", [36] = "MWAIT", [37] = "MONITOR_TRAP_FLAG",
-		[39] = "MONITOR", [40] = "PAUSE", [41] = "MACHINE_CHECK",
+		[39] = "MONITOR", [L0_PAUSE] = "PAUSE", [41] = "MACHINE_CHECK",
 		[43] = "TPR_BELOW_THRESHOLD", [44] = "APIC_ACCESS", [45] = "VIRTUALIZED_EOI",
 		[46] = "GDTR_IDTR", [47] = "LDTR_TR", [48] = "EPT_VIOLATION",
 		[49] = "EPT_MISCONFIG", [50] = "INVEPT", [51] = "RDTSCP",

@@ -31,6 +31,7 @@
 #define L0_VMRESUME	24
 #define L0_MSR_READ	31
 #define L0_MSR_WRITE	32
+#define L0_PAUSE	40
 #define L0_REASONS	80
 
 struct l0_counts {
