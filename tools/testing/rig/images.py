@@ -56,9 +56,10 @@ def _add_program(archive: Archive, program: Path) -> None:
         archive.file(library, Path(library).resolve())
 
 
-def _add_qemu(archive: Archive) -> None:
-    """QEMU, and the firmware of its microvm."""
+def _add_qemu(archive: Archive, linked: Path) -> None:
+    """QEMU, the library that has it wait for its arguments, and the firmware of its microvm."""
     _add_program(archive, _need(QEMU))
+    archive.file("lib/linked.so", linked)
     for rom in FIRMWARE:
         archive.file(str(rom), _need(rom))
 
@@ -133,14 +134,14 @@ def _commands(scenarios: Sequence[Scenario]) -> bytes:
     return _bytes(archive)
 
 
-def _l2(booted: kernel.Kernel) -> bytes:
+def _l2(booted: kernel.Kernel, linked: Path) -> bytes:
     """What an L1 needs to boot a Linux as L2."""
     guest = _userland()
     guest.file("init", HERE / "l2-init")
     for program in ("clock_read", "tlb_storm"):
         guest.file(f"bin/{program}", _need(SELFTESTS / program, "make rig"))
     archive = Archive()
-    _add_qemu(archive)
+    _add_qemu(archive, linked)
     archive.file("bin/boot-l2", HERE / "boot-l2")
     archive.file("l2/vmlinux", booted.vmlinux)
     archive.data("l2/initrd", _bytes(guest))
@@ -220,8 +221,8 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     archive.file("init", HERE / "l0-init")
     for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
-    archive.file("lib/linked.so", _compile(HERE / "linked.c", directory / "linked.so", "-shared", "-fPIC"))
-    _add_qemu(archive)
+    linked = _compile(HERE / "linked.c", directory / "linked.so", "-shared", "-fPIC")
+    _add_qemu(archive, linked)
     for path in programs(configuration.l0_run for configuration in groups).values():
         archive.file(f"bin/{path.name}", path)
     for name, path in rig.modules.items():
@@ -234,7 +235,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
 
     archive.data("l1/base", _l1_base())
     for name in {configuration.l2_kernel for configuration in groups if configuration.l2}:
-        archive.data(f"l1/l2-{name}", _l2(kernel.named(name)))
+        archive.data(f"l1/l2-{name}", _l2(kernel.named(name), linked))
     if any(configuration.perf for configuration in groups):
         archive.data("l1/perf", _perf())
     rows: dict[Configuration, str] = {}
