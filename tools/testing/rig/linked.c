@@ -3,9 +3,10 @@
  * A library for LD_PRELOAD: the program stops before its main() and takes its arguments from
  * the pipe /tmp/arguments, each with a zero byte after it.
  *
- * QEMU links 50 libraries when it starts. As this comes to a third of the time in which an L1
- * boots, L0 has a QEMU do it before it is forked, when it does not know yet what for. Whoever
- * opens the pipe and writes nothing has waited until QEMU was there.
+ * QEMU links 50 libraries when it starts. As this comes to a good part of the time in which an
+ * L1 boots, L0 has a QEMU do it before it is forked, when it does not know yet what for; so has
+ * an L1 that boots a Linux as L2. Whoever opens the pipe and writes nothing has waited until
+ * QEMU was there.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
