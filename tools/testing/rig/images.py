@@ -18,6 +18,8 @@ from scenarios import Configuration, Kvm, Scenario
 
 BUSYBOX = Path("/bin/busybox")
 QEMU = Path("/usr/bin/qemu-system-x86_64")
+# For L2: it starts in a tenth of the time, but has no SynIC. Not every release of the package has it.
+SMALL_QEMU = Path("/usr/bin/qemu-system-x86_64-microvm")
 PERF = Path("/usr/bin/perf")
 FIRMWARE = (Path("/usr/share/qemu/qboot.rom"), Path("/usr/share/qemu/pvh.bin"))
 OUR_MODULES = ("kvm", "kvm-intel")
@@ -37,12 +39,18 @@ def _need(path: Path, deps: str = "make deps") -> Path:
     return path
 
 
-def _userland() -> Archive:
-    """What each level starts from: busybox and the mount points."""
+def _bare() -> Archive:
+    """What each level starts from: the mount points."""
     archive = Archive()
     for name in ("proc", "sys", "dev", "tmp"):
         archive.directory(name)
     archive.character_device("dev/console", 5, 1)
+    return archive
+
+
+def _userland() -> Archive:
+    """And busybox, where that runs."""
+    archive = _bare()
     for applet in output_of([_need(BUSYBOX), "--list"]).split():
         archive.symlink(f"bin/{applet}", "busybox")
     archive.file("bin/busybox", BUSYBOX)
@@ -56,9 +64,10 @@ def _add_program(archive: Archive, program: Path) -> None:
         archive.file(library, Path(library).resolve())
 
 
-def _add_qemu(archive: Archive, linked: Path) -> None:
-    """QEMU, the library that has it wait for its arguments, and the firmware of its microvm."""
-    _add_program(archive, _need(QEMU))
+def _add_qemu(archive: Archive, linked: Path, program: Path = QEMU) -> None:
+    """A QEMU, the library that has it wait for its arguments, and the firmware of its microvm."""
+    _add_program(archive, _need(program))
+    archive.symlink("bin/qemu", str(program))
     archive.file("lib/linked.so", linked)
     for rom in FIRMWARE:
         archive.file(str(rom), _need(rom))
@@ -134,14 +143,14 @@ def _commands(scenarios: Sequence[Scenario]) -> bytes:
     return _bytes(archive)
 
 
-def _l2(booted: kernel.Kernel, linked: Path) -> bytes:
+def _l2(booted: kernel.Kernel, linked: Path, init: Path) -> bytes:
     """What an L1 needs to boot a Linux as L2."""
-    guest = _userland()
-    guest.file("init", HERE / "l2-init")
+    guest = _bare()
+    guest.file("init", init)
     for program in ("clock_read", "tlb_storm"):
         guest.file(f"bin/{program}", _need(SELFTESTS / program, "make rig"))
     archive = Archive()
-    _add_qemu(archive, linked)
+    _add_qemu(archive, linked, SMALL_QEMU if SMALL_QEMU.exists() else QEMU)
     archive.file("bin/boot-l2", HERE / "boot-l2")
     archive.file("l2/vmlinux", booted.vmlinux)
     archive.data("l2/initrd", _bytes(guest))
@@ -222,6 +231,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
     for program in ("e9cat", "first", "timeslice"):
         archive.file(f"bin/{program}", _compile(HERE / f"{program}.c", directory / program, "-static"))
     linked = _compile(HERE / "linked.c", directory / "linked.so", "-shared", "-fPIC")
+    l2_init = _compile(HERE / "l2-init.c", directory / "l2-init", "-static")
     _add_qemu(archive, linked)
     for path in programs(configuration.l0_run for configuration in groups).values():
         archive.file(f"bin/{path.name}", path)
@@ -235,7 +245,7 @@ def build(groups: Mapping[Configuration, Mapping[Kvm, Sequence[Scenario]]], dire
 
     archive.data("l1/base", _l1_base())
     for name in {configuration.l2_kernel for configuration in groups if configuration.l2}:
-        archive.data(f"l1/l2-{name}", _l2(kernel.named(name), linked))
+        archive.data(f"l1/l2-{name}", _l2(kernel.named(name), linked, l2_init))
     if any(configuration.perf for configuration in groups):
         archive.data("l1/perf", _perf())
     rows: dict[Configuration, str] = {}
