@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock_guest.h"
@@ -51,6 +52,8 @@
 #define EVERY		3
 #define BEHIND_TICKS	2250000		/* 1.5 ms */
 #define UNNOTICED_US	120000		/* L1 does not look all the time */
+#define TICK_POLL_US	500
+#define TICK_AGE_US	3000		/* a tick is ten milliseconds */
 
 static struct clock_guest guests[VMS];
 static unsigned int home, cpus[2], khz;
@@ -198,6 +201,22 @@ static void torn(void)
 }
 
 /*
+ * L1's clock has just been updated: with a time that is later than that of a CPU behind by more
+ * than its age, which L1 would notice without looking for it.
+ */
+static void leave_tick_behind(void)
+{
+	struct timespec before, now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
+	do {
+		usleep(TICK_POLL_US);
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	} while (now.tv_nsec == before.tv_nsec);
+	usleep(TICK_AGE_US);
+}
+
+/*
  * To and fro, for each that comes back has read the right time meanwhile. Reads become exits,
  * which are dear.
  */
@@ -212,6 +231,7 @@ static void tsc_behind(void)
 		}
 		guests[0].vcpu[0].cpu = cpus[i & 1];
 		guests[1].vcpu[0].cpu = cpus[!(i & 1)];
+		leave_tick_behind();
 		for (unsigned int vm = 0; vm < VMS; vm++)
 			clock_guest_start(&guests[vm], LONG_PAUSE_US);
 		clock_move_to(home);
