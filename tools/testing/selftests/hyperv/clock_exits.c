@@ -10,8 +10,8 @@
  * the TSC page says that it is not valid, L2 reads the MSR, as it shall (TLFS, "Timers").
  *
  * L0 and KVM count during a run of SHORT reads and during one of N + SHORT. Both are
- * repeated, and the median of each reason is taken: a timer now and then, or an L1 that waits
- * for L0's answer, does not count. One line a clock on stdout, with the exits of N reads:
+ * repeated, and the fewest of each reason are taken: a timer, or an L1 that waits once more for
+ * L0's answer, only adds. One line a clock on stdout, with the exits of N reads:
  *
  *	exits CLOCK valid yes|no reads N l1 N l0 N [REASON N]...
  *
@@ -226,17 +226,15 @@ static struct exits count(const struct clock *clock, unsigned int reads)
 	return exits;
 }
 
-static int ascending(const void *a, const void *b)
+static long long smallest(const uint64_t *values)
 {
-	const uint64_t *left = a, *right = b;
+	uint64_t least = values[0];
 
-	return (*left > *right) - (*left < *right);
-}
-
-static long long median(uint64_t *values)
-{
-	qsort(values, REPEATS, sizeof(*values), ascending);
-	return values[REPEATS / 2];
+	for (unsigned int i = 1; i < REPEATS; i++) {
+		if (values[i] < least)
+			least = values[i];
+	}
+	return least;
 }
 
 /* What the long runs have more than the short ones, of L0's reason @reason or of L1. */
@@ -248,7 +246,7 @@ static long long between(const struct exits *few, const struct exits *many, int 
 		less[i] = reason == OF_L1 ? few[i].l1 : few[i].l0.hits[reason];
 		more[i] = reason == OF_L1 ? many[i].l1 : many[i].l0.hits[reason];
 	}
-	return median(more) - median(less);
+	return smallest(more) - smallest(less);
 }
 
 static void measure(const struct clock *clock)
