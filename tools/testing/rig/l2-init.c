@@ -70,10 +70,12 @@ static void run(char *const words[])
 {
 	char buf[4096];
 	int output[2], status;
+	pid_t child = -1;
 	ssize_t len;
-	pid_t child;
 
-	if (pipe(output) || (child = fork()) < 0) {
+	if (!pipe(output))
+		child = fork();
+	if (child < 0) {
 		say("not ok: L2 cannot start %s: %s\n", words[0], strerror(errno));
 		return;
 	}
