@@ -17,6 +17,7 @@
  * clock that jumps over the time in which L1 did not run, or falls behind.
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -71,7 +72,7 @@ int main(void)
 	static const unsigned int cpus[] = { 0, 1 };
 	int64_t longest = INT64_MIN, error;
 	struct clock_shared seen;
-	unsigned int in_l2 = 0;
+	bool in_l2 = true;
 	const char *why;
 
 	ktap_plan(5);
@@ -90,7 +91,7 @@ int main(void)
 	for (unsigned int i = 0; i < SAVES; i++) {
 		int64_t step;
 
-		in_l2 += save_once(&step);
+		in_l2 &= save_once(&step) > 0;
 		if (step > longest)
 			longest = step;
 	}
@@ -98,7 +99,7 @@ int main(void)
 	seen = clock_guests_seen(guests, CLOCK_KINDS);
 	ktap_diag("error %" PRId64 " ns after %" PRIu64 " reads, %" PRIu64 " of them unstable",
 		  error, seen.reads, seen.unstable);
-	ktap_ok(in_l2 >= SAVES, "L2 runs when L1 is saved, and goes on");
+	ktap_ok(in_l2, "L2 runs when L1 is saved, and goes on");
 	ktap_ok(!seen.backward && !seen.cross, "no clock goes back");
 	ktap_ok(longest < ERROR_NS, "none takes a longer step than time has passed");
 	ktap_ok(llabs(error) < ERROR_NS, "each is L0's reference time, within 1 ms");
